@@ -1,0 +1,54 @@
+/**
+ * Everything worth telling, as one closed union. Logs are derived from it in one file, tests assert on it. Events are
+ * for what changes, not for each operation: what flows is counted (`core/counters.ts`).
+ */
+import type { ErrorCode } from "./errors.js";
+import type { BucketName, SiteId } from "./ids.js";
+import type { SetAside } from "./ports.js";
+
+export type BucketState = "starting" | "live" | "degraded" | "paused" | "parked" | "stopped";
+export type PeerState = "starting" | "live" | "degraded";
+
+export interface Reason {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export type GatewayEvent =
+  | { readonly type: "gateway-started"; readonly site: SiteId; readonly version: string; readonly buckets: number }
+  | { readonly type: "gateway-stopping"; readonly signal: string }
+  | { readonly type: "gateway-stopped" }
+  | {
+      readonly type: "config-applied";
+      readonly hash: string;
+      readonly started: readonly BucketName[];
+      readonly stopped: readonly BucketName[];
+      readonly restarted: readonly BucketName[];
+      readonly updated: readonly BucketName[];
+      readonly kept: number;
+    }
+  | { readonly type: "config-unchanged"; readonly hash: string }
+  | { readonly type: "config-rejected"; readonly problems: readonly string[] }
+  | { readonly type: "site-connected"; readonly peer: SiteId; readonly server: string }
+  | { readonly type: "site-disconnected"; readonly peer: SiteId; readonly message: string }
+  | { readonly type: "bucket-state"; readonly bucket: BucketName; readonly state: BucketState; readonly reason: Reason | null }
+  | {
+      readonly type: "bucket-retry";
+      readonly bucket: BucketName;
+      readonly reason: Reason;
+      readonly delayMs: number;
+    }
+  | { readonly type: "bucket-removed"; readonly bucket: BucketName }
+  | {
+      readonly type: "peer-state";
+      readonly bucket: BucketName;
+      readonly peer: SiteId;
+      readonly state: PeerState;
+      readonly reason: Reason | null;
+    }
+  | { readonly type: "log-resumed"; readonly bucket: BucketName; readonly sequence: number; readonly resent: number }
+  | { readonly type: "checkpoint-reset"; readonly bucket: BucketName; readonly peer: SiteId; readonly why: string }
+  | { readonly type: "bug"; readonly reason: Reason }
+  | { readonly type: "set-aside"; readonly bucket: BucketName; readonly setAside: SetAside };
+
+export type Observe = (event: GatewayEvent) => void;

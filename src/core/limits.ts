@@ -1,0 +1,103 @@
+/**
+ * Every bound of the program, each with its reason. A number that limits a queue, a loop, a retry, a cache or a
+ * wait stands here and nowhere else (I11). Units stand last in the names.
+ */
+
+// ── names and values ──────────────────────────────────────────────────────────────────────────────────────────────
+/** Site names stand in stream, consumer and subject names; NATS advises at most 32 characters for such parts. */
+export const SITE_NAME_LENGTH_MAX = 32;
+/** NATS refuses protocol lines above 4 KiB by default; a key shares the line with its prefix and a reply subject. */
+export const KEY_LENGTH_MAX = 3_000;
+/** The year 2255 in microseconds, the last integer that a JavaScript number holds exactly. */
+export const TIMESTAMP_US_MAX = Number.MAX_SAFE_INTEGER;
+/** Room that our own headers take beside a value, so that "does it fit?" is answered before sending. */
+export const OPERATION_HEADER_BYTES_MAX = 512;
+
+// ── configuration ─────────────────────────────────────────────────────────────────────────────────────────────────
+/** A config of 10,000 buckets is below 1 MiB; more is a mistake or an attack, refused before parsing. */
+export const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
+/** Deeper nesting than the schema has by far; refused before the parser recurses. */
+export const CONFIG_DEPTH_MAX = 32;
+/** YAML aliases may repeat a list or two; more is an alias bomb. */
+export const CONFIG_ALIASES_MAX = 100;
+/** Words, signs and spaces of a config text: 10,000 buckets with five settings each have 850,000. Parsing as many as this
+ *  holds the event loop for one to two seconds, which a process that reads a hostile file survives. */
+export const CONFIG_TOKENS_MAX = 1_000_000;
+/** Values after aliases are followed: an alias may repeat a large part, and a part may hold aliases again. */
+export const CONFIG_NODES_MAX = 250_000;
+/** Ten years: longer is a typing error, and sums of times and durations stay exact integers. */
+export const DURATION_MS_MAX = 3_650 * 86_400_000;
+/** Timers hold 2^31 - 1 ms; a longer interval would fire at once. */
+export const RECONCILE_INTERVAL_MS_MAX = 24 * 86_400_000;
+/** Problems reported at once: a person mends a screenful, not ten thousand lines. */
+export const CONFIG_PROBLEMS_MAX = 100;
+/** Editors write a file in several steps; changes within this time are one change. */
+export const CONFIG_DEBOUNCE_MS = 100;
+/** File systems without events (NFS, some container mounts) are noticed by content hash this often. */
+export const CONFIG_POLL_MS = 5_000;
+
+// ── connections ───────────────────────────────────────────────────────────────────────────────────────────────────
+/** One attempt to connect, handshake included. */
+export const CONNECT_TIMEOUT_MS = 5_000;
+/** Between two attempts of the client library to reconnect; it adds its own jitter. */
+export const RECONNECT_WAIT_MS = 500;
+/** A half-open connection is noticed after two unanswered pings. */
+export const PING_INTERVAL_MS = 5_000;
+
+// ── reading streams ───────────────────────────────────────────────────────────────────────────────────────────────
+/** Messages asked for and not yet settled, per reader: the only thing that bounds a reader's memory. */
+export const READ_WINDOW_MESSAGES = 2_048;
+/** Bytes asked for and not yet settled, per reader: a window of 1 MiB values must not become 2 GiB. */
+export const READ_WINDOW_BYTES = 32 * 1024 * 1024;
+/** A pull request lives this long: behind a leaf node nobody else tells us that the link is gone. */
+export const PULL_EXPIRES_MS = 5_000;
+/** The server's sign of life while a pull waits. */
+export const PULL_HEARTBEAT_MS = 2_000;
+/** More than two signs of life missed: the reader is lost. */
+export const PULL_SILENCE_MS = 5_500;
+/** The server forgets a consumer that nobody pulls from after this time: nothing of ours outlives us for long. */
+export const CONSUMER_INACTIVE_MS = 60_000;
+
+// ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
+/** A publish without an answer this long has an unknown outcome. */
+export const PUBLISH_TIMEOUT_MS = 5_000;
+/** How often publishes are looked over for that. */
+export const PUBLISH_SWEEP_MS = 500;
+/** Requests to the JetStream API. */
+export const REQUEST_TIMEOUT_MS = 5_000;
+/** Operations in flight to an operation log: enough to fill a round trip, small enough to send again. */
+export const APPEND_WINDOW_OPERATIONS = 1_024;
+/** An apply that lost its race waits this long for the tail to show the winner before it looks again. */
+export const APPLY_TAIL_WAIT_MS = 2_000;
+/** Times that one operation may lose its race in a row before the pipeline starts afresh. */
+export const APPLY_ATTEMPTS_MAX = 50;
+/** Local writes of one key that wait for an apply in flight on it; more, and the whole tail waits instead. */
+export const DEFERRED_PER_BUCKET_MAX = 4_096;
+
+// ── durable state ─────────────────────────────────────────────────────────────────────────────────────────────────
+/** A checkpoint is written at most this often: after a crash at most this much is read and ignored again. */
+export const CHECKPOINT_INTERVAL_MS = 1_000;
+/** The causality floor is written this far ahead, so that a busy bucket writes it once in this time. */
+export const FLOOR_AHEAD_US = 5_000_000;
+/** Causality records kept beside the floor; beyond this the floor is raised to cover them all. */
+export const CAUSALITY_RECORDS_MAX = 1_000;
+/** Operations set aside per bucket. Beyond this the reader stops: what is set aside must stay countable by a person. */
+export const SET_ASIDE_PER_BUCKET_MAX = 10_000;
+
+// ── retries ───────────────────────────────────────────────────────────────────────────────────────────────────────
+/** The visible back-off list: the last one repeats. Ends at 15 s, so that a healed site is noticed within that. */
+export const BACKOFF_MS: readonly number[] = [100, 250, 500, 1_000, 2_000, 5_000, 10_000, 15_000];
+/** Share of a delay that is random, so that a hundred pipelines do not come back in one moment. */
+export const BACKOFF_JITTER = 0.3;
+/** A run that lived this long was healthy: the next failure starts at the head of the list again. */
+export const BACKOFF_RESET_MS = 60_000;
+/** Failures in a row that cannot mend themselves (a bucket of the wrong kind) before a pipeline is parked. */
+export const PARK_AFTER_FAILURES = 20;
+
+// ── life of the process ───────────────────────────────────────────────────────────────────────────────────────────
+/** SIGTERM to exit: stop pulling, finish what is in flight, checkpoint, drain. */
+export const SHUTDOWN_MS = 10_000;
+/** One pipeline's share of that. */
+export const PIPELINE_STOP_MS = 5_000;
+/** HTTP bodies: the largest is a config text. */
+export const HTTP_BODY_BYTES_MAX = CONFIG_BYTES_MAX;

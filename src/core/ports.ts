@@ -1,0 +1,146 @@
+/**
+ * What the pipelines need from the world, in the domain's words. Each port has a NATS adapter in `nats/`, and a
+ * memory form in `test/memory/` that passes the same contract suite.
+ *
+ * Hot paths are synchronous callbacks: nothing is awaited per message. A callback is never called after `stop()`.
+ * Failures are `GatewayError`s with the codes named at each method.
+ */
+import type { GatewayError } from "./errors.js";
+import type { Revision, Sequence } from "./ids.js";
+import type { Entry, EntryIdentity, LoggedOperation, Operation, OperationKind } from "./operation.js";
+import type { Version } from "./version.js";
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  nowMs(): number;
+  /** Calls back once after `delayMs`; the returned function cancels. */
+  schedule(delayMs: number, callback: () => void): () => void;
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number;
+}
+
+/** One life of a stream: another `created` means another stream under the same name. */
+export interface StreamMark {
+  /** Nanoseconds since the epoch as text. */
+  readonly created: string;
+  readonly lastSequence: Sequence;
+}
+
+export interface BucketInfo extends StreamMark {
+  /** Revisions kept per key, 1 … 64. */
+  readonly history: number;
+  readonly replicas: number;
+  /** Largest message (value and headers) that the bucket takes. */
+  readonly messageBytesMax: number;
+  /** Whether a single message may carry its own time to live. */
+  readonly messageTtl: boolean;
+}
+
+/** A reader hands out messages only against credit, which the receiver gives back as it settles them. The first message
+ *  comes after the promise that brings the reader has resolved. */
+export interface Reader {
+  /** `count` messages with `bytes` in all are settled: as many more may come. */
+  release(count: number, bytes: number): void;
+  /** Messages that the server still holds for this reader, as of the last message or status. */
+  pending(): number;
+  stop(): Promise<void>;
+}
+
+export interface TailHandlers {
+  onEntry(entry: Entry): void;
+  /** Every message that existed when the tail began has been delivered. Called once. */
+  onCaughtUp(): void;
+  /** The tail is over: KVGW_READER_LOST, KVGW_STREAM_CHANGED. Called at most once, last. */
+  onLost(error: GatewayError): void;
+}
+
+export type WriteOutcome =
+  | { readonly kind: "written"; readonly revision: Revision }
+  /** The key stands elsewhere; `actual` is its last revision where the server says it. */
+  | { readonly kind: "refused"; readonly actual: Revision | null }
+  /** No answer: it may have been written. */
+  | { readonly kind: "unknown" }
+  /** The bucket can never take this value, whatever is retried. */
+  | { readonly kind: "too-large" }
+  /** Certainly not written. */
+  | { readonly kind: "failed"; readonly error: GatewayError };
+
+/** The local bucket: the only thing that a gateway ever writes values to (I3). */
+export interface BucketStore {
+  /** Finds the bucket, or makes it where the config allows. KVGW_BUCKET_MISSING, KVGW_BUCKET_UNSUITABLE,
+   *  KVGW_UNREACHABLE, KVGW_DENIED. */
+  open(): Promise<BucketInfo>;
+  /** The last entry of every key, then every entry as it comes, in revision order. */
+  tail(handlers: TailHandlers): Promise<Reader>;
+  /** Compare-and-set: writes only if the key's last revision is `expected`. The outcome may come synchronously. */
+  apply(operation: Operation, expected: Revision, done: (outcome: WriteOutcome) => void): void;
+}
+
+export type AppendOutcome =
+  | { readonly kind: "appended"; readonly sequence: Sequence }
+  /** The log does not end where we believe: another writer, a rewind, or a lost operation before this one. */
+  | { readonly kind: "mismatch" }
+  | { readonly kind: "unknown" }
+  /** This operation can never be stored here, whatever is retried. */
+  | { readonly kind: "too-large" }
+  | { readonly kind: "failed"; readonly error: GatewayError };
+
+/** This site's own log of one bucket. One writer: every append names the sequence it must follow. */
+export interface OperationLog {
+  /** Finds the log, or makes it with as many replicas as the bucket has. KVGW_LOG_UNSUITABLE, KVGW_UNREACHABLE, KVGW_DENIED. */
+  open(replicas: number): Promise<StreamMark>;
+  /** Every operation kept from `from` on, without values, in order; returns where the log ended before. */
+  scan(from: Sequence, onOperation: (logged: LoggedOperation) => void): Promise<StreamMark>;
+  append(operation: Operation, identity: EntryIdentity, expected: Sequence, done: (outcome: AppendOutcome) => void): void;
+}
+
+/** Something on a peer's log that cannot be read as an operation. */
+export interface Unreadable {
+  readonly sequence: Sequence;
+  readonly key: string;
+  readonly reason: SetAsideReason;
+  readonly detail: string;
+}
+
+export interface PeerHandlers {
+  onOperation(logged: LoggedOperation, bytes: number): void;
+  onUnreadable(unreadable: Unreadable, bytes: number): void;
+  onLost(error: GatewayError): void;
+}
+
+/** A peer's log, read only: no write method exists, so the compiler keeps I3. */
+export interface PeerLink {
+  /** KVGW_LOG_MISSING while the peer has none yet, KVGW_UNREACHABLE, KVGW_DENIED. */
+  open(): Promise<StreamMark>;
+  /** Operations from `from` on, in sequence order, then as they come. */
+  read(from: Sequence, windowOperations: () => number, handlers: PeerHandlers): Promise<Reader>;
+}
+
+/** Small durable facts of this site, at its own NATS. Keys are tokens joined by dots. */
+export interface SiteState {
+  /** Null if absent. KVGW_STATE_UNAVAILABLE. */
+  load(key: string): Promise<unknown>;
+  /** Durable when it resolves. KVGW_STATE_UNAVAILABLE. */
+  save(key: string, value: unknown): Promise<void>;
+  /** All keys below `prefix` with their values. */
+  list(prefix: string): Promise<ReadonlyMap<string, unknown>>;
+}
+
+/** Why an operation could not be applied or logged. Metric label: closed. */
+export const SET_ASIDE_REASONS = ["malformed", "invalid_key", "too_large", "foreign_origin", "foreign_bucket"] as const;
+export type SetAsideReason = (typeof SET_ASIDE_REASONS)[number];
+
+/** An operation that stays where it is, noted in the site's state: the newest per origin and key. */
+export interface SetAside {
+  readonly key: string;
+  readonly origin: string;
+  readonly reason: SetAsideReason;
+  readonly detail: string;
+  readonly kind: OperationKind | null;
+  readonly version: Version | null;
+  /** Where it can be read again: a sequence of the origin's log, or a revision of the own bucket. */
+  readonly at: { readonly created: string; readonly position: number };
+}

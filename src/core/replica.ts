@@ -1,0 +1,151 @@
+/**
+ * What this site knows of its local bucket: per key the version, where it stands, and whether it is a tombstone.
+ * Decisions are made against it, never against a read, so no decision waits for a round trip.
+ *
+ * It changes by two facts only: an entry on the bucket's tail, and the acknowledgement of our own write (which the
+ * tail may never show, because with history 1 a later write removes it: I5). Both carry the revision, and a key's
+ * revision only rises, so the order in which the two arrive does not matter.
+ *
+ * I4: what a gateway wrote is told by its version header, so there is no "did I write this?" set and no echo loop.
+ */
+import type { Key, Revision, SiteId } from "./ids.js";
+import { type Entry, type LoggedOperation, type Operation, sameIdentity } from "./operation.js";
+import type { Standing } from "./policy/policy.js";
+import { stampLocalWrite } from "./stamp.js";
+import { type Version, compareVersions } from "./version.js";
+
+export interface Known extends Standing {
+  /** The last revision seen of the key; 0 if the bucket holds no message of it. */
+  readonly revision: Revision;
+}
+
+/** What an entry on the tail turned out to be. `logged`: a local write that the log has already. */
+export type Observation =
+  | { readonly kind: "local-write"; readonly operation: Operation }
+  | { readonly kind: "echo" | "logged" | "expired" | "old" };
+
+const ECHO: Observation = Object.freeze({ kind: "echo" });
+const LOGGED: Observation = Object.freeze({ kind: "logged" });
+const EXPIRED: Observation = Object.freeze({ kind: "expired" });
+const OLD: Observation = Object.freeze({ kind: "old" });
+
+export interface Replica {
+  get(key: Key): Known | undefined;
+  /** Takes in one entry of the tail. Entries must come in revision order per key; repeats are harmless. */
+  observe(entry: Entry & { readonly key: Key }, causality: Causality): Observation;
+  /** Takes in our own write, acknowledged at `revision`. */
+  recordApplied(operation: Operation, revision: Revision): void;
+  /** The bucket lost the key's message without telling: keep what we know, stand at the revision it named. */
+  recordVanished(key: Key, revision: Revision): void;
+  /** An apply whose outcome is unknown counts as landed for every later stamp of the key. */
+  recordUncertain(key: Key, version: Version): void;
+  /** Start only, before the tail: what the own log says of its keys. */
+  restore(logged: LoggedOperation, bucketCreated: string): void;
+  /** The own log names another version for a revision that we stamped: another gateway of this site was first. */
+  adopt(logged: LoggedOperation): void;
+  /** After the tail has caught up the log's memory is no longer needed. */
+  forgetRestored(): void;
+  keys(): number;
+  tombstones(): number;
+}
+
+/** What stamping must stay above where the predecessor is not known: see `pipeline/causality.ts`. */
+export interface Causality {
+  aboveUs(key: Key): number;
+}
+
+export function createReplica(site: SiteId): Replica {
+  const knownByKey = new Map<Key, Known>();
+  const loggedByKey = new Map<Key, LoggedOperation>();
+  const uncertainByKey = new Map<Key, Version>();
+  let tombstones = 0;
+
+  function set(key: Key, next: Known): void {
+    const before = knownByKey.get(key);
+    tombstones += Number(next.tombstone) - Number(before?.tombstone ?? false);
+    knownByKey.set(key, next);
+    const uncertain = uncertainByKey.get(key);
+    if (uncertain !== undefined && compareVersions(next.version, uncertain) >= 0) uncertainByKey.delete(key);
+  }
+
+  function stamp(entry: Entry & { readonly key: Key }, current: Known | undefined, causality: Causality): Observation {
+    const uncertain = uncertainByKey.get(entry.key);
+    const previous =
+      uncertain !== undefined && (current === undefined || compareVersions(uncertain, current.version) > 0)
+        ? { version: uncertain, base: undefined }
+        : current;
+    const { version, base } = stampLocalWrite(entry, site, previous, causality.aboveUs(entry.key));
+    const kind = entry.kind === "expired" ? "delete" : entry.kind;
+    set(entry.key, { version, base, tombstone: kind !== "put", revision: entry.revision });
+    const operation: Operation = { kind, key: entry.key, value: entry.value, version, base, expiresUs: entry.expiresUs };
+    return { kind: "local-write", operation };
+  }
+
+  return {
+    get: (key) => knownByKey.get(key),
+
+    observe(entry, causality) {
+      const { key, revision } = entry;
+      const current = knownByKey.get(key);
+      if (current !== undefined && revision <= current.revision) return OLD;
+      if (entry.kind === "expired") {
+        if (current !== undefined) set(key, { ...current, tombstone: true, revision });
+        return EXPIRED;
+      }
+      if (entry.version !== null) {
+        const base = current !== undefined && compareVersions(current.version, entry.version) === 0 ? current.base : undefined;
+        set(key, { version: entry.version, base, tombstone: entry.kind !== "put", revision });
+        return ECHO;
+      }
+      const logged = loggedByKey.get(key);
+      if (logged !== undefined && isSameEntry(logged, entry)) {
+        const { version, base, kind } = logged.operation;
+        set(key, { version, base, tombstone: kind !== "put", revision });
+        return LOGGED;
+      }
+      return stamp(entry, current, causality);
+    },
+
+    recordApplied(operation, revision) {
+      const current = knownByKey.get(operation.key);
+      if (current !== undefined && revision < current.revision) return;
+      const { version, base, kind } = operation;
+      set(operation.key, { version, base, tombstone: kind !== "put", revision });
+    },
+
+    recordVanished(key, revision) {
+      const current = knownByKey.get(key);
+      if (current !== undefined && revision < current.revision) set(key, { ...current, revision });
+    },
+
+    recordUncertain(key, version) {
+      const before = uncertainByKey.get(key);
+      if (before === undefined || compareVersions(version, before) > 0) uncertainByKey.set(key, version);
+    },
+
+    restore(logged, bucketCreated) {
+      const { operation, identity } = logged;
+      const { key, version, base, kind } = operation;
+      set(key, { version, base, tombstone: kind !== "put", revision: 0 });
+      if (identity?.bucketCreated === bucketCreated) loggedByKey.set(key, logged);
+    },
+
+    adopt(logged) {
+      const { operation, identity } = logged;
+      const current = knownByKey.get(operation.key);
+      if (current === undefined || identity === null || current.revision !== identity.revision) return;
+      const { version, base, kind } = operation;
+      set(operation.key, { version, base, tombstone: kind !== "put", revision: current.revision });
+    },
+
+    forgetRestored: () => loggedByKey.clear(),
+    keys: () => knownByKey.size - tombstones,
+    tombstones: () => tombstones,
+  };
+}
+
+function isSameEntry(logged: LoggedOperation, entry: Entry): boolean {
+  if (logged.identity === null) return false;
+  const { revision, timestampNs } = entry;
+  return sameIdentity(logged.identity, { bucketCreated: logged.identity.bucketCreated, revision, timestampNs });
+}
