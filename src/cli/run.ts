@@ -1,0 +1,128 @@
+/**
+ * `kvgw run`: the composition root of the gateway. Everything real is made here and handed down; nothing below reads a
+ * file, a clock or the environment by itself.
+ */
+import type { Command } from "commander";
+import type { ConfigProblem } from "../config/config.js";
+import { readConfigFile, watchConfigFile } from "../config/file.js";
+import { parseConfig } from "../config/parse.js";
+import { describeConfig } from "../config/redact.js";
+import { GatewayError } from "../core/errors.js";
+import type { Observe } from "../core/events.js";
+import { SHUTDOWN_MS } from "../core/limits.js";
+import type { Clock } from "../core/ports.js";
+import { err, ok } from "../core/result.js";
+import { type Gateway, createGateway } from "../gateway/gateway.js";
+import type { ReloadOutcome } from "../gateway/status.js";
+import { type HttpServer, createHttpServer } from "../http/server.js";
+import { createConnections } from "../nats/connections.js";
+import { createSystemClock, readSecret, systemRandom } from "../system.js";
+import { createLogger } from "../telemetry/log.js";
+import { createMetrics } from "../telemetry/metrics.js";
+import { createObserver } from "../telemetry/observe.js";
+import { type CommonOptions, configPath, programVersion } from "./common-options.js";
+import { EXIT } from "./exit-codes.js";
+
+export function addRun(program: Command): void {
+  program
+    .command("run")
+    .description("run this site's gateway until SIGTERM")
+    .option("-c, --config <file>", "configuration file (KVGW_CONFIG, default config/gateway.yaml)")
+    .option("--site <name>", "which site this is (KVGW_SITE, then the file's own)")
+    .action((options: CommonOptions) => run(options));
+}
+
+const formatProblem = ({ file, line, column, path, message }: ConfigProblem): string =>
+  `${file}:${line}:${column} ${path === "" ? "" : `${path}: `}${message}`;
+
+/** Resolves when the gateway has stopped. KVGW_CONFIG_INVALID, KVGW_CONFIG_UNREADABLE if it cannot start. */
+async function run(options: CommonOptions): Promise<void> {
+  const file = configPath(options);
+  const clock = createSystemClock();
+  const parse = (text: string) => parseConfig(text, { file, env: process.env, site: options.site });
+  const text = await readConfigFile(file);
+  if (!text.ok) throw new GatewayError("KVGW_CONFIG_UNREADABLE", text.error.map(formatProblem).join("\n"));
+  const first = parse(text.value);
+  if (!first.ok) throw new GatewayError("KVGW_CONFIG_INVALID", first.error.map(formatProblem).join("\n"));
+
+  const { site, log, http } = first.value;
+  const logger = createLogger({ site, level: log.level });
+  const metrics = createMetrics({ status: () => gateway.status(), counters: () => gateway.counters() });
+  const observe = createObserver({ logger, metrics });
+  const connections = createConnections({
+    clock,
+    readSecret,
+    clientName: `kvgw ${site}`,
+    onBug: ({ code, message }) => observe({ type: "bug", reason: { code, message } }),
+    onStatus: ({ id: peer }, connected, detail) =>
+      observe(connected ? { type: "site-connected", peer, server: detail } : { type: "site-disconnected", peer, message: detail }),
+  });
+  const gateway = createGateway({
+    ...{ connections, clock, random: systemRandom, observe, version: programVersion(), configPath: file, clockOffsetUs: 0 },
+    parse: (next) => {
+      const parsed = parse(next);
+      if (parsed.ok) logger.setLevel(parsed.value.log.level);
+      return parsed.ok ? ok(parsed.value) : err(parsed.error.map(formatProblem));
+    },
+  });
+  const reload = () => reloadFile(gateway, file);
+  const server = createHttpServer(
+    {
+      status: () => gateway.status(),
+      effectiveConfig: () => describe(gateway),
+      reload,
+      metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
+      alive: () => true,
+    },
+    http,
+  );
+  await server.listen();
+  observe({ type: "gateway-started", site, version: programVersion(), buckets: first.value.buckets.size });
+  await gateway.reload(text.value);
+  await untilStopped({ gateway, server, file, clock, reload, observe });
+  observe({ type: "gateway-stopped" });
+}
+
+const describe = (gateway: Gateway): unknown => {
+  const config = gateway.config();
+  return config === null ? null : describeConfig(config);
+};
+
+async function reloadFile(gateway: Gateway, file: string): Promise<ReloadOutcome> {
+  const text = await readConfigFile(file);
+  return text.ok ? gateway.reload(text.value) : gateway.refuse(text.error.map(formatProblem));
+}
+
+interface Running {
+  readonly gateway: Gateway;
+  readonly server: HttpServer;
+  readonly file: string;
+  readonly clock: Clock;
+  readonly reload: () => Promise<ReloadOutcome>;
+  readonly observe: Observe;
+}
+
+/** Follows the file and SIGHUP until SIGTERM or SIGINT, then stops in order; a second signal ends at once. */
+async function untilStopped({ gateway, server, file, clock, reload, observe }: Running): Promise<void> {
+  const watching = new AbortController();
+  watchConfigFile(
+    file,
+    {
+      onChange: (text) => void gateway.reload(text),
+      onProblem: (problem) => void gateway.refuse([formatProblem(problem)]),
+      signal: watching.signal,
+    },
+    clock,
+  );
+  process.on("SIGHUP", () => void reload());
+  const signal = await new Promise<string>((resolve) => {
+    for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => resolve(name));
+  });
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => process.exit(EXIT.failed));
+  observe({ type: "gateway-stopping", signal });
+  const giveUp = setTimeout(() => process.exit(EXIT.failed), SHUTDOWN_MS);
+  watching.abort();
+  await gateway.stop();
+  await server.close();
+  clearTimeout(giveUp);
+}

@@ -1,0 +1,95 @@
+/**
+ * Makes a bucket's ports out of NATS. The one file that knows both sides: pipelines see ports, adapters see NATS, and
+ * the simulator puts something else here.
+ */
+import type { BucketConfig, GatewayConfig, SiteConfig } from "../config/config.js";
+import { GatewayError } from "../core/errors.js";
+import type { SiteId } from "../core/ids.js";
+import type { Clock } from "../core/ports.js";
+import { createBucketStore } from "../nats/bucket-store.js";
+import type { Connections, Lease } from "../nats/connections.js";
+import { type LogNames, type LogPlace, createOperationLog } from "../nats/operation-log.js";
+import { createPeerLink } from "../nats/peer-link.js";
+import { createSiteState } from "../nats/site-state.js";
+import type { PipelinePorts } from "../pipeline/pipeline.js";
+
+export interface BucketPorts {
+  open(): Promise<PipelinePorts>;
+  onLocalUp(callback: () => void): () => void;
+  onPeerUp(peer: SiteId, callback: () => void): () => void;
+  local(): Lease;
+  peer(site: SiteId): Lease | undefined;
+  /** Gives all connections back. */
+  release(): void;
+}
+
+export interface BuildDeps {
+  readonly connections: Connections;
+  readonly clock: Clock;
+  readonly clockOffsetUs: number;
+  /** The number of this process's life at this site, asked for once the local NATS answers. */
+  readonly epoch: () => Promise<number>;
+}
+
+/** Where a site's JetStream is reached from here: over which connection, in which domain. */
+export function reach(config: GatewayConfig, site: SiteId): { readonly over: SiteConfig; readonly domain: string | null } {
+  const own = siteOf(config, config.site);
+  if (site === config.site) return { over: own, domain: null };
+  const target = siteOf(config, site);
+  if (target.via !== null) return { over: reach(config, target.via).over, domain: target.domain };
+  return target.domain === null ? { over: target, domain: null } : { over: own, domain: target.domain };
+}
+
+export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket: BucketConfig): BucketPorts {
+  const { connections, clock } = deps;
+  const { site } = config;
+  const local = connections.lease(siteOf(config, site));
+  const places = [...bucket.sites.keys()].map((origin) => {
+    const { over, domain } = reach(config, bucket.log === "local" ? origin : bucket.log);
+    return { origin, domain, lease: connections.lease(over) };
+  });
+  const leaseByOrigin = new Map(places.map(({ origin, lease }) => [origin, lease]));
+
+  const names = (origin: SiteId): LogNames => {
+    const { name, subject, format } = bucket;
+    return { site: origin, bucket: name, subject, format };
+  };
+  const whenUp = (lease: Lease | undefined, callback: () => void) =>
+    lease?.onChange((connected) => {
+      if (connected) callback();
+    }) ?? (() => undefined);
+
+  return {
+    async open() {
+      await local.ready();
+      const epoch = await deps.epoch();
+      const place = (origin: (typeof places)[number]): LogPlace => ({ ...origin, clock, epoch });
+      const own = places.find(({ origin }) => origin === site);
+      if (own === undefined) throw new GatewayError("KVGW_INTERNAL", `bucket ${bucket.name} does not run at ${site}`);
+      const peers = places.filter(({ origin }) => origin !== site);
+      const { clockOffsetUs } = deps;
+      return {
+        store: createBucketStore({ lease: local, clock, site, epoch, clockOffsetUs }, localName(bucket, site), bucket.create),
+        log: createOperationLog(place(own), names(site)),
+        peers: new Map(peers.map((peer) => [peer.origin, createPeerLink(place(peer), names(peer.origin), site)])),
+        state: createSiteState(local, site),
+      };
+    },
+    onLocalUp: (callback) => whenUp(local, callback),
+    onPeerUp: (peer, callback) => whenUp(leaseByOrigin.get(peer), callback),
+    local: () => local,
+    peer: (origin) => leaseByOrigin.get(origin),
+    release() {
+      local.release();
+      for (const { lease } of places) lease.release();
+    },
+  };
+}
+
+const localName = (bucket: BucketConfig, site: SiteId) => bucket.sites.get(site)?.bucket ?? bucket.name;
+
+function siteOf(config: GatewayConfig, site: SiteId): SiteConfig {
+  const found = config.sites.get(site);
+  if (found === undefined) throw new GatewayError("KVGW_INTERNAL", `site ${site} is not in a config that was checked`);
+  return found;
+}

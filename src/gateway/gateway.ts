@@ -1,0 +1,168 @@
+/**
+ * The process: which pipelines should run, and how that changes. A reload parses, checks and plans before it touches
+ * anything, so a refused config changes nothing (I10); an unchanged bucket is not touched at all. The first start is a
+ * reload from nothing, so the two cannot differ.
+ */
+import type { GatewayConfig, ReloadPlan } from "../config/config.js";
+import { bucketsOf, planReload } from "../config/diff.js";
+import { createBucketCounters } from "../core/counters.js";
+import type { Observe } from "../core/events.js";
+import type { BucketName } from "../core/ids.js";
+import type { Clock, Random } from "../core/ports.js";
+import type { Result } from "../core/result.js";
+import type { Connections, Lease } from "../nats/connections.js";
+import { createSiteState } from "../nats/site-state.js";
+import { buildBucketPorts, reach } from "./build.js";
+import { type CountersByBucket, type GatewayStatus, type ReloadOutcome } from "./status.js";
+import { type LoadedConfig, createStatus } from "./snapshot.js";
+import { type Supervisor, createSupervisor } from "./supervisor.js";
+
+export interface GatewayDeps {
+  readonly connections: Connections;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observe: Observe;
+  /** Of this program. */
+  readonly version: string;
+  readonly configPath: string;
+  /** Problems as `file:line:column path: message`. */
+  readonly parse: (text: string) => Result<GatewayConfig, readonly string[]>;
+  /** Zero in production: the tests' way to a site whose clock is wrong. */
+  readonly clockOffsetUs: number;
+}
+
+export interface Gateway {
+  /** Applies a config text; one at a time, in the order of the calls. Never rejects. */
+  reload(text: string): Promise<ReloadOutcome>;
+  /** Notes that there is no text to apply: the running config stays. */
+  refuse(problems: readonly string[]): ReloadOutcome;
+  config(): GatewayConfig | null;
+  status(): GatewayStatus;
+  counters(): CountersByBucket;
+  stop(): Promise<void>;
+}
+
+export function createGateway(deps: GatewayDeps): Gateway {
+  const { clock, observe, connections } = deps;
+  const startedMs = clock.nowMs();
+  const supervisorByBucket = new Map<BucketName, Supervisor>();
+  let loaded: LoadedConfig | null = null;
+  let lastError: string | null = null;
+  let last: Promise<unknown> = Promise.resolve();
+  let held: Lease[] = [];
+  let stopped = false;
+  let epoch: Promise<number> | null = null;
+
+  function start(config: GatewayConfig, bucket: BucketName): void {
+    const bucketConfig = config.buckets.get(bucket);
+    if (bucketConfig === undefined) return;
+    const { clockOffsetUs, random } = deps;
+    const peers = [...bucketConfig.sites.keys()].filter((site) => site !== config.site);
+    const ports = buildBucketPorts({ connections, clock, clockOffsetUs, epoch: () => nextEpoch(config) }, config, bucketConfig);
+    const supervisor = createSupervisor(
+      { site: config.site, ports, counters: createBucketCounters(peers), clock, random, observe },
+      bucketConfig,
+    );
+    supervisorByBucket.set(bucket, supervisor);
+  }
+
+  /** One number for the whole process, asked for again only if asking failed. */
+  function nextEpoch(config: GatewayConfig): Promise<number> {
+    if (epoch !== null) return epoch;
+    const own = config.sites.get(config.site);
+    if (own === undefined) return Promise.reject(new RangeError(`site ${config.site} is not listed`));
+    const lease = connections.lease(own);
+    const asked = createSiteState(lease, config.site)
+      .nextEpoch()
+      .finally(() => lease.release());
+    asked.catch(() => (epoch = null));
+    epoch = asked;
+    return asked;
+  }
+
+  /** One lease on every connection that this config's buckets need. */
+  function leasesOf(config: GatewayConfig): Lease[] {
+    const sites = new Set([config.site]);
+    for (const { sites: bucketSites, log } of bucketsOf(config)) {
+      for (const site of log === "local" ? bucketSites.keys() : [log]) sites.add(site);
+    }
+    return [...sites].map((site) => connections.lease(reach(config, site).over));
+  }
+
+  async function stopBuckets(buckets: readonly BucketName[]): Promise<void> {
+    await Promise.all(
+      buckets.map(async (bucket) => {
+        await supervisorByBucket.get(bucket)?.stop();
+        supervisorByBucket.delete(bucket);
+        observe({ type: "bucket-removed", bucket });
+      }),
+    );
+  }
+
+  async function apply(next: GatewayConfig, plan: ReloadPlan): Promise<ReloadOutcome> {
+    const restarted = plan.restart.map(({ bucket }) => bucket);
+    // New leases before old ones go: a connection that stays in use is not closed in between.
+    const before = held;
+    held = leasesOf(next);
+    await stopBuckets([...plan.stop, ...restarted]);
+    for (const bucket of [...plan.start, ...restarted]) start(next, bucket);
+    for (const { bucket } of plan.update) {
+      const config = next.buckets.get(bucket);
+      if (config !== undefined) supervisorByBucket.get(bucket)?.update(config);
+    }
+    for (const lease of before) lease.release();
+    loaded = { config: next, loadedMs: clock.nowMs() };
+    lastError = null;
+    const { hash } = next;
+    const updated = plan.update.map(({ bucket }) => bucket);
+    const changes = { started: plan.start, stopped: plan.stop, restarted, updated, kept: plan.keep.length };
+    observe({ type: "config-applied", hash, ...changes });
+    return { result: "applied", hash, problems: [], ...changes };
+  }
+
+  function refuse(problems: readonly string[]): ReloadOutcome {
+    lastError = problems.join("\n");
+    observe({ type: "config-rejected", problems });
+    return { ...NOTHING, result: "rejected", hash: loaded?.config.hash ?? "", problems, kept: supervisorByBucket.size };
+  }
+
+  async function reloadNow(text: string): Promise<ReloadOutcome> {
+    if (stopped) return refuse(["the gateway is stopping"]);
+    const parsed = deps.parse(text);
+    if (!parsed.ok) return refuse(parsed.error);
+    const next = parsed.value;
+    const plan = planReload(loaded?.config ?? null, next);
+    if (plan.refused.length > 0) return refuse(plan.refused.map(({ path, message }) => `${deps.configPath} ${path}: ${message}`));
+    if (next.hash === loaded?.config.hash) {
+      lastError = null;
+      observe({ type: "config-unchanged", hash: next.hash });
+      return { ...NOTHING, result: "unchanged", hash: next.hash, kept: supervisorByBucket.size };
+    }
+    return apply(next, plan);
+  }
+
+  return {
+    reload(text) {
+      const outcome = last.then(() => reloadNow(text));
+      last = outcome.catch(() => undefined);
+      return outcome;
+    },
+    refuse,
+    config: () => loaded?.config ?? null,
+    status: () =>
+      createStatus({ loaded, lastError, startedMs, nowMs: clock.nowMs(), version: deps.version, configPath: deps.configPath }, [
+        ...supervisorByBucket.values(),
+      ]),
+    counters: () => new Map([...supervisorByBucket].map(([bucket, supervisor]) => [bucket, supervisor.counters()])),
+    async stop() {
+      stopped = true;
+      await last;
+      await stopBuckets([...supervisorByBucket.keys()]);
+      for (const lease of held) lease.release();
+      await connections.close();
+    },
+  };
+}
+
+const NOTHING = { started: [], stopped: [], restarted: [], updated: [], kept: 0, problems: [] } as const;
+

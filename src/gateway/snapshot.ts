@@ -1,0 +1,102 @@
+/** Puts the status together out of what runs. Pure: the same parts give the same snapshot. */
+import type { GatewayConfig } from "../config/config.js";
+import type { BucketCounters } from "../core/counters.js";
+import type { BucketName, SiteId } from "../core/ids.js";
+import type { PeerSnapshot } from "../pipeline/replicate.js";
+import type { BucketStatus, GatewayStatus, PeerStatus, SiteStatus } from "./status.js";
+import type { Supervisor } from "./supervisor.js";
+
+export interface LoadedConfig {
+  readonly config: GatewayConfig;
+  readonly loadedMs: number;
+}
+
+export interface StatusParts {
+  readonly loaded: LoadedConfig | null;
+  readonly lastError: string | null;
+  readonly startedMs: number;
+  readonly nowMs: number;
+  readonly version: string;
+  readonly configPath: string;
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+export function createStatus(parts: StatusParts, supervisors: readonly Supervisor[]): GatewayStatus {
+  const { loaded } = parts;
+  const site = loaded?.config.site ?? ("" as SiteId);
+  const notReady = missing(parts, supervisors);
+  return {
+    site,
+    version: parts.version,
+    startedAt: iso(parts.startedMs),
+    ready: notReady.length === 0,
+    notReady,
+    config: {
+      path: parts.configPath,
+      hash: loaded?.config.hash ?? "",
+      loadedAt: loaded === null ? "" : iso(loaded.loadedMs),
+      lastError: parts.lastError,
+    },
+    sites: record<SiteId, SiteStatus>(
+      [...(loaded?.config.sites.keys() ?? [])].filter((peer) => peer !== site).map((peer) => [peer, siteStatus(peer, supervisors)]),
+    ),
+    buckets: record<BucketName, BucketStatus>(
+      supervisors.map((supervisor) => [supervisor.config().name, bucketStatus(supervisor, site)]),
+    ),
+  };
+}
+
+/** Remote sites do not matter: a partition is normal life, and a rollout during one must not hang. */
+function missing({ loaded }: StatusParts, supervisors: readonly Supervisor[]): string[] {
+  if (loaded === null) return ["no config has been loaded"];
+  const sentences: string[] = [];
+  const [first] = supervisors;
+  if (first !== undefined && !first.ports().local().connected()) sentences.push("the local NATS is not reachable");
+  for (const supervisor of supervisors) {
+    const state = supervisor.state();
+    if (state === "live" || state === "paused") continue;
+    const because = supervisor.reason()?.message;
+    sentences.push(`bucket ${supervisor.config().name} is ${state}${because === undefined ? "" : `: ${because}`}`);
+  }
+  return sentences;
+}
+
+function siteStatus(peer: SiteId, supervisors: readonly Supervisor[]): SiteStatus {
+  for (const supervisor of supervisors) {
+    const lease = supervisor.ports().peer(peer);
+    if (lease !== undefined) return { connected: lease.connected(), rttMs: lease.rttMs(), clockSkewMs: null };
+  }
+  return { connected: false, rttMs: null, clockSkewMs: null };
+}
+
+function bucketStatus(supervisor: Supervisor, site: SiteId): BucketStatus {
+  const { keys, tombstones, setAside, peers } = supervisor.snapshot();
+  const others = [...supervisor.config().sites.keys()].filter((peer) => peer !== site);
+  return {
+    state: supervisor.state(),
+    reason: supervisor.reason(),
+    startedAt: iso(supervisor.startedMs()),
+    keys,
+    tombstones,
+    conflicts: conflicts(supervisor.counters()),
+    setAside,
+    peers: record<SiteId, PeerStatus>(others.map((peer) => [peer, peerStatus(peers.get(peer))])),
+  };
+}
+
+function peerStatus(snapshot: PeerSnapshot | undefined): PeerStatus {
+  const never = { lastReconcileAt: null, lastEqualAt: null };
+  if (snapshot === undefined) {
+    return { state: "starting", reason: null, lagOperations: 0, lagSeconds: 0, checkpoint: 0, ...never };
+  }
+  return { ...snapshot, ...never };
+}
+
+function conflicts(counters: BucketCounters): number {
+  let sum = 0;
+  for (const peer of counters.peers.values()) sum += peer.conflicts.local_won + peer.conflicts.peer_won;
+  return sum;
+}
+
+const record = <K extends string, V>(entries: [K, V][]): Record<K, V> => Object.fromEntries(entries) as Record<K, V>;

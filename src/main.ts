@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+/** The command `kvgw`: parses the arguments, runs one command, turns failure into one line and an exit code. */
+import { Command, CommanderError } from "commander";
+import { programVersion } from "./cli/common-options.js";
+import { EXIT, exitCodeOf } from "./cli/exit-codes.js";
+import { addRun } from "./cli/run.js";
+import { toGatewayError } from "./core/errors.js";
+
+const program = new Command("kvgw")
+  .description("Active-active replication of NATS JetStream KV buckets between sites")
+  .version(programVersion())
+  .showHelpAfterError("(kvgw --help lists the commands)")
+  .exitOverride();
+for (const add of [addRun]) add(program);
+for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  if (thrown instanceof CommanderError) {
+    process.exitCode = thrown.exitCode === 0 ? EXIT.fine : EXIT.usage;
+  } else {
+    const error = toGatewayError(thrown);
+    process.stderr.write(`${error.code} ${error.message}\n`);
+    process.exitCode = exitCodeOf(error.code);
+  }
+}

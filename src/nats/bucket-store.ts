@@ -1,0 +1,230 @@
+/**
+ * The local bucket on NATS. Reading is one pull consumer over the whole stream, because a KV `watch` has died silently
+ * after server restarts in several clients and its buffer has no bound. Writing is a compare-and-set with our version
+ * beside the value, in a header that KV clients ignore.
+ */
+import { type JetStreamManager, StorageType, type StreamInfo } from "@nats-io/jetstream";
+import { Kvm } from "@nats-io/kv";
+import type { BucketConfig } from "../config/config.js";
+import { GatewayError } from "../core/errors.js";
+import type { BucketName, SiteId } from "../core/ids.js";
+import { READ_WINDOW_MESSAGES } from "../core/limits.js";
+import type { Operation } from "../core/operation.js";
+import type { BucketInfo, BucketStore, Clock, Reader, TailHandlers, WriteOutcome } from "../core/ports.js";
+import { formatVersion } from "../core/version.js";
+import type { Lease } from "./connections.js";
+import { type EntryContext, toEntry } from "./entry.js";
+import { API_ERROR, apiFailure, toFailure } from "./failure.js";
+import { type ReadyHeaders, headerLine, readyHeaders } from "./message.js";
+import type { Answer } from "./publisher.js";
+import { openPullReader } from "./pull-reader.js";
+import { findStream, lastExisting, markOf, streamManager } from "./streams.js";
+import { HEADER, bucketPrefix, bucketStream, everythingBelow, subjectOf, tailConsumers } from "./subjects.js";
+
+export interface BucketStoreDeps {
+  readonly lease: Lease;
+  readonly clock: Clock;
+  readonly site: SiteId;
+  readonly epoch: number;
+  /** Zero in production; see `EntryContext`. */
+  readonly clockOffsetUs: number;
+}
+
+/** What of the bucket's settings changes how it is read and written. */
+interface Settings extends EntryContext {
+  readonly messageTtl: boolean;
+  readonly history: number;
+}
+
+export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, create: BucketConfig["create"]): BucketStore {
+  const { lease, clock } = deps;
+  const stream = bucketStream(bucket);
+  const prefix = bucketPrefix(bucket);
+  const where = `bucket ${bucket}`;
+  let settings: Settings = { maxAgeUs: 0, clockOffsetUs: deps.clockOffsetUs, messageTtl: false, history: 1 };
+
+  return {
+    async open() {
+      try {
+        const api = await streamManager(lease, null);
+        const info = (await findStream(api, stream)) ?? (await makeBucket(lease, api, bucket, create));
+        refuseUnsuitable(info, bucket);
+        settings = readSettings(info, deps.clockOffsetUs);
+        return toBucketInfo(info, lease.link().nats.info?.max_payload ?? Infinity);
+      } catch (thrown) {
+        throw toFailure(thrown, where);
+      }
+    },
+
+    tail: (handlers) => openTail(deps, stream, prefix, handlers, () => settings),
+
+    apply(operation, expected, done) {
+      const headers = applyHeaders(operation, expected, settings, clock.nowMs() * 1_000);
+      try {
+        const subject = subjectOf(prefix, operation.key);
+        lease.link().publisher.publish(subject, operation.value, headers, (answer) => done(toOutcome(answer, where)));
+      } catch (thrown) {
+        done({ kind: "failed", error: toFailure(thrown, where) });
+      }
+    },
+  };
+}
+
+function readSettings(info: StreamInfo, clockOffsetUs: number): Settings {
+  const { config } = info;
+  return {
+    clockOffsetUs,
+    maxAgeUs: config.max_age / 1_000,
+    messageTtl: config.allow_msg_ttl === true,
+    history: config.max_msgs_per_subject,
+  };
+}
+
+function toBucketInfo(info: StreamInfo, payloadMax: number): BucketInfo {
+  const { config } = info;
+  return {
+    ...markOf(info),
+    history: config.max_msgs_per_subject,
+    replicas: config.num_replicas,
+    messageBytesMax: config.max_msg_size > 0 ? Math.min(config.max_msg_size, payloadMax) : payloadMax,
+    messageTtl: config.allow_msg_ttl === true,
+  };
+}
+
+async function makeBucket(
+  lease: Lease,
+  api: JetStreamManager,
+  bucket: BucketName,
+  create: BucketConfig["create"],
+): Promise<StreamInfo> {
+  if (create === false) {
+    throw new GatewayError("KVGW_BUCKET_MISSING", `bucket ${bucket} does not exist; create it, or remove "create: false"`);
+  }
+  // The library makes it, so that it is the bucket every KV client would have made.
+  await new Kvm(lease.link().nats).create(bucket, {
+    history: create.history,
+    storage: create.storage === "file" ? StorageType.File : StorageType.Memory,
+    replicas: create.replicas,
+  });
+  return api.streams.info(bucketStream(bucket));
+}
+
+function refuseUnsuitable(info: StreamInfo, bucket: BucketName): void {
+  const { config } = info;
+  const unsuitable: Readonly<Record<string, boolean>> = {
+    "it is a mirror, which takes no writes": config.mirror !== undefined,
+    "its stream is sealed": config.sealed === true,
+    "its stream holds counters": (config as { allow_msg_counter?: boolean }).allow_msg_counter === true,
+  };
+  const because = Object.keys(unsuitable).find((reason) => unsuitable[reason] === true);
+  if (because === undefined) return;
+  throw new GatewayError("KVGW_BUCKET_UNSUITABLE", `bucket ${bucket} cannot be replicated: ${because}; use a plain KV bucket`);
+}
+
+/** Caught up is when the last message that existed after the consumer was made has passed, not when "pending" says 0:
+ *  that count has been seen wrong. */
+async function openTail(
+  deps: BucketStoreDeps,
+  stream: string,
+  prefix: string,
+  handlers: TailHandlers,
+  context: () => EntryContext,
+): Promise<Reader> {
+  const { lease, clock, site, epoch } = deps;
+  let target = Number.POSITIVE_INFINITY;
+  let position = 0;
+  let caughtUp = false;
+
+  function check(): void {
+    if (caughtUp || position < target) return;
+    caughtUp = true;
+    handlers.onCaughtUp();
+  }
+
+  const findTarget = async () => {
+    target = await lastExisting(await streamManager(lease, null), stream, everythingBelow(prefix));
+    check();
+  };
+  const lose = (thrown: unknown) => handlers.onLost(toFailure(thrown, `tail of ${stream}`));
+
+  const reader = await openPullReader(
+    {
+      lease,
+      clock,
+      domain: null,
+      stream,
+      consumerPrefix: tailConsumers(site),
+      epoch,
+      windowMessages: () => READ_WINDOW_MESSAGES,
+      from: { lastPerSubject: everythingBelow(prefix) },
+    },
+    {
+      onMessage(message, block, { streamSequence, timestampNs }) {
+        const key = message.subject.slice(prefix.length);
+        handlers.onEntry(toEntry({ key, value: message.data, revision: streamSequence, timestampNs, block }, context()));
+        position = streamSequence;
+        check();
+      },
+      // The awaited message may have been purged meanwhile: ask again what the last one is.
+      onIdle: () => void (caughtUp || findTarget().catch(lose)),
+      onLost: handlers.onLost,
+    },
+  );
+  await findTarget().catch(async (thrown: unknown) => {
+    await reader.stop();
+    throw toFailure(thrown, `tail of ${stream}`);
+  });
+  reader.start();
+  return reader;
+}
+
+/** The version, the compare-and-set, and what makes the message a delete or gives it the rest of its life. */
+function applyHeaders(operation: Operation, expected: number, settings: Settings, nowUs: number): ReadyHeaders {
+  let lines =
+    headerLine(HEADER.version, formatVersion(operation.version)) + headerLine(HEADER.expectedSubjectSequence, expected);
+  if (operation.kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");
+  if (operation.kind === "purge") lines += headerLine(HEADER.kvOperation, "PURGE") + headerLine(HEADER.rollup, "sub");
+  if (operation.kind === "put" && operation.expiresUs !== null && settings.messageTtl) {
+    const seconds = Math.max(1, Math.ceil((operation.expiresUs - nowUs) / 1e6));
+    lines += headerLine(HEADER.ttl, `${seconds}s`);
+    // With history, the older revision would come back when this one expires.
+    if (settings.history > 1) lines += headerLine(HEADER.rollup, "sub");
+  }
+  return readyHeaders(lines);
+}
+
+const UNKNOWN: WriteOutcome = Object.freeze({ kind: "unknown" });
+
+function toOutcome(answer: Answer, where: string): WriteOutcome {
+  switch (answer.kind) {
+    case "stored":
+      return { kind: "written", revision: answer.sequence };
+    case "unknown":
+      return UNKNOWN;
+    case "no-stream":
+      return failed("KVGW_UNREACHABLE", `${where}: no stream answers; retried`);
+    case "refused":
+      return answer.why === "too-large"
+        ? { kind: "too-large" }
+        : failed("KVGW_UNREACHABLE", `${where}: not connected; retried`);
+    case "error":
+      return toRefusal(answer.code, answer.description, where);
+  }
+}
+
+function toRefusal(code: number, description: string, where: string): WriteOutcome {
+  if (code === API_ERROR.wrongLastSequence) {
+    const actual = /([0-9]+)\s*$/.exec(description)?.[1];
+    return { kind: "refused", actual: actual === undefined ? null : Number(actual) };
+  }
+  if (code === API_ERROR.wrongLastSequenceInFlight || code === API_ERROR.wrongLastSequenceTransient) {
+    return { kind: "refused", actual: null };
+  }
+  if (code === API_ERROR.messageTooLarge || code === API_ERROR.headersTooLarge) return { kind: "too-large" };
+  return { kind: "failed", error: apiFailure(code, description, where) };
+}
+
+const failed = (code: "KVGW_UNREACHABLE", message: string): WriteOutcome => ({
+  kind: "failed",
+  error: new GatewayError(code, message),
+});

@@ -1,0 +1,63 @@
+/**
+ * NATS errors as ours: one place decides what a failure means, so that everyone above asks for a code and not for a
+ * class of the client library.
+ */
+import { JetStreamApiError, JetStreamError } from "@nats-io/jetstream";
+import { errors } from "@nats-io/transport-node";
+import { type ErrorCode, GatewayError } from "../core/errors.js";
+
+/** JetStream API error codes that mean something to us. */
+export const API_ERROR = {
+  streamNotFound: 10059,
+  consumerNotFound: 10014,
+  messageNotFound: 10037,
+  wrongLastSequence: 10071,
+  wrongLastSequenceInFlight: 10164,
+  wrongLastSequenceTransient: 10163,
+  messageTooLarge: 10054,
+  bytesExceeded: 10077,
+  messagesExceeded: 10076,
+  headersTooLarge: 10097,
+  insufficientStorage: 10047,
+  noJetStreamHere: 10039,
+} as const;
+
+const FULL: readonly number[] = [API_ERROR.bytesExceeded, API_ERROR.messagesExceeded, API_ERROR.insufficientStorage, 10023, 10002];
+
+/** @param where what was being done, as the start of a sentence: `bucket config at site-a` */
+export function toFailure(thrown: unknown, where: string): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  const because = thrown instanceof Error ? thrown.message : String(thrown);
+  const failure = (code: ErrorCode, advice: string) => new GatewayError(code, `${where}: ${because}; ${advice}`, thrown);
+  if (thrown instanceof errors.PermissionViolationError || thrown instanceof errors.AuthorizationError) {
+    return failure("KVGW_DENIED", "give the gateway's NATS user this permission");
+  }
+  if (thrown instanceof errors.TimeoutError) return failure("KVGW_TIMEOUT", "the server did not answer; retried");
+  if (thrown instanceof errors.NoRespondersError || (thrown instanceof errors.RequestError && thrown.isNoResponders())) {
+    return failure("KVGW_UNREACHABLE", "JetStream does not answer there; check that it is enabled and the domain exists");
+  }
+  if (thrown instanceof JetStreamApiError) return apiFailure(thrown.code, because, where, thrown);
+  if (thrown instanceof JetStreamError || isConnectionProblem(thrown)) {
+    return failure("KVGW_UNREACHABLE", "retried until the server answers");
+  }
+  return failure("KVGW_UNREACHABLE", "retried");
+}
+
+/** A refusal that came as an answer to a publish or an API request. */
+export function apiFailure(code: number, description: string, where: string, cause?: unknown): GatewayError {
+  const said = `${where}: ${description} (${code})`;
+  if (FULL.includes(code)) {
+    return new GatewayError("KVGW_BUCKET_FULL", `${said}; raise its limits or free space: retried until then`, cause);
+  }
+  if (code === API_ERROR.noJetStreamHere) {
+    return new GatewayError("KVGW_DENIED", `${said}; enable JetStream for this account`, cause);
+  }
+  return new GatewayError("KVGW_UNREACHABLE", `${said}; retried`, cause);
+}
+
+export const isApiError = (thrown: unknown, code: number): boolean =>
+  thrown instanceof JetStreamApiError && thrown.code === code;
+
+function isConnectionProblem(thrown: unknown): boolean {
+  return thrown instanceof errors.ConnectionError || thrown instanceof errors.ClosedConnectionError;
+}

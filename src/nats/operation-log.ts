@@ -1,0 +1,158 @@
+/**
+ * This site's own operation log of one bucket: a stream that keeps the last operation per key, at the own NATS or at a
+ * hub. One writer: every append names the sequence that it must follow, so another gateway of this site, a rewind or
+ * a recreated stream shows as a mismatch on the very next append.
+ */
+import {
+  DiscardPolicy,
+  type JetStreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+  type StreamInfo,
+} from "@nats-io/jetstream";
+import { GatewayError } from "../core/errors.js";
+import type { BucketName, SiteId } from "../core/ids.js";
+import { READ_WINDOW_MESSAGES } from "../core/limits.js";
+import type { AppendOutcome, Clock, OperationLog } from "../core/ports.js";
+import type { Lease } from "./connections.js";
+import { API_ERROR, apiFailure, toFailure } from "./failure.js";
+import { type LogContext, type LogFormat, logHeaders, logPayload, readLogMessage } from "./log-codec.js";
+import type { Answer } from "./publisher.js";
+import { scanStream } from "./scan.js";
+import { findStream, lastExisting, markOf, streamManager } from "./streams.js";
+import { everythingBelow, keyOfLogSubject, logPrefix, logStream, scanConsumers, subjectOf } from "./subjects.js";
+
+export interface LogPlace {
+  /** The connection to where the log lives, and the JetStream domain there. */
+  readonly lease: Lease;
+  readonly domain: string | null;
+  readonly clock: Clock;
+  readonly epoch: number;
+}
+
+export interface LogNames {
+  readonly site: SiteId;
+  readonly bucket: BucketName;
+  readonly subject: string;
+  readonly format: LogFormat;
+}
+
+export function createOperationLog(place: LogPlace, names: LogNames): OperationLog {
+  const { lease, domain } = place;
+  const stream = logStream(names.site, names.bucket);
+  const prefix = logPrefix(names.subject, names.site);
+  const where = `operation log ${stream}`;
+
+  return {
+    async open(replicas) {
+      try {
+        const api = await streamManager(lease, domain);
+        const found = await findStream(api, stream);
+        const info = found === null ? await api.streams.add(logConfig(stream, prefix, replicas)) : await fit(api, found, prefix);
+        return markOf(info);
+      } catch (thrown) {
+        throw toFailure(thrown, where);
+      }
+    },
+
+    async scan(from, onOperation) {
+      try {
+        const api = await streamManager(lease, domain);
+        const mark = markOf(await api.streams.info(stream));
+        const last = await lastExisting(api, stream, ">");
+        if (last < from) return mark;
+        const context: LogContext = { origin: names.site, bucket: names.bucket, format: names.format, headersOnly: true };
+        const consumerPrefix = scanConsumers(names.site);
+        const source = { ...place, stream, consumerPrefix, windowMessages: () => READ_WINDOW_MESSAGES, headersOnly: true };
+        await scanStream({ ...source, from: { sequence: from } }, last, (message, block, { streamSequence }) => {
+          const key = keyOfLogSubject(message.subject, prefix, names.site);
+          const read = readLogMessage({ key, block, payload: message.data, sequence: streamSequence }, context);
+          // What cannot be read in the own log was not written by us; a later write of its key replaces it.
+          if (read.ok) onOperation(read.value);
+        });
+        return mark;
+      } catch (thrown) {
+        throw toFailure(thrown, where);
+      }
+    },
+
+    append(operation, identity, expected, done) {
+      const payload = logPayload(operation, names.format, names.bucket);
+      const headers = logHeaders(operation, identity, expected);
+      try {
+        const subject = subjectOf(prefix, operation.key);
+        lease.link().publisher.publish(subject, payload, headers, (answer) => done(toOutcome(answer, where)));
+      } catch (thrown) {
+        done({ kind: "failed", error: toFailure(thrown, where) });
+      }
+    },
+  };
+}
+
+function logConfig(name: string, prefix: string, replicas: number): Partial<StreamConfig> & { name: string } {
+  return {
+    name,
+    description: "nats-kv-gateway: the last operation of every key written at this site",
+    subjects: [everythingBelow(prefix)],
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.Old,
+    storage: StorageType.File,
+    max_msgs_per_subject: 1,
+    num_replicas: replicas,
+    allow_direct: true,
+  };
+}
+
+/** An existing log under another subject is a bucket whose subject was changed: new operations go to the new one, the
+ *  old ones stay readable where they are. */
+async function fit(api: JetStreamManager, info: StreamInfo, prefix: string): Promise<StreamInfo> {
+  const { config } = info;
+  if (config.mirror !== undefined || config.max_msgs_per_subject !== 1) {
+    throw new GatewayError(
+      "KVGW_LOG_UNSUITABLE",
+      `stream ${config.name} exists but is no operation log (one message per subject, no mirror); rename or delete it`,
+    );
+  }
+  const subject = everythingBelow(prefix);
+  if (config.subjects.length === 1 && config.subjects[0] === subject) return info;
+  return api.streams.update(config.name, { subjects: [subject] });
+}
+
+const MISMATCH: AppendOutcome = Object.freeze({ kind: "mismatch" });
+const UNKNOWN: AppendOutcome = Object.freeze({ kind: "unknown" });
+const TOO_LARGE: AppendOutcome = Object.freeze({ kind: "too-large" });
+
+function toOutcome(answer: Answer, where: string): AppendOutcome {
+  switch (answer.kind) {
+    case "stored":
+      return { kind: "appended", sequence: answer.sequence };
+    case "unknown":
+      return UNKNOWN;
+    case "no-stream":
+      return failed("KVGW_UNREACHABLE", `${where}: no stream answers; retried`);
+    case "refused":
+      return answer.why === "too-large" ? TOO_LARGE : failed("KVGW_UNREACHABLE", `${where}: not connected; retried`);
+    case "error":
+      return toRefusal(answer.code, answer.description, where);
+  }
+}
+
+function toRefusal(code: number, description: string, where: string): AppendOutcome {
+  switch (code) {
+    case API_ERROR.wrongLastSequence:
+    case API_ERROR.wrongLastSequenceInFlight:
+    case API_ERROR.wrongLastSequenceTransient:
+      return MISMATCH;
+    case API_ERROR.messageTooLarge:
+    case API_ERROR.headersTooLarge:
+      return TOO_LARGE;
+    default:
+      return { kind: "failed", error: apiFailure(code, description, where) };
+  }
+}
+
+const failed = (code: "KVGW_UNREACHABLE", message: string): AppendOutcome => ({
+  kind: "failed",
+  error: new GatewayError(code, message),
+});

@@ -1,0 +1,58 @@
+/**
+ * A peer's operation log, read from here: over a connection of our own to the peer, over the local one and a JetStream
+ * domain, or at a hub. There is nothing in here that writes to a peer (I3), except the consumer that reading needs.
+ */
+import { GatewayError } from "../core/errors.js";
+import type { SiteId } from "../core/ids.js";
+import type { PeerLink } from "../core/ports.js";
+import { toFailure } from "./failure.js";
+import { type LogContext, readLogMessage } from "./log-codec.js";
+import type { LogNames, LogPlace } from "./operation-log.js";
+import { openPullReader } from "./pull-reader.js";
+import { findStream, markOf, streamManager } from "./streams.js";
+import { keyOfLogSubject, logConsumers, logPrefix, logStream } from "./subjects.js";
+
+/** @param names of the peer's log; `names.site` is the peer */
+export function createPeerLink(place: LogPlace, names: LogNames, reader: SiteId): PeerLink {
+  const { lease, domain } = place;
+  const stream = logStream(names.site, names.bucket);
+  const prefix = logPrefix(names.subject, names.site);
+  const where = `operation log ${stream}`;
+  const context: LogContext = { origin: names.site, bucket: names.bucket, format: names.format, headersOnly: false };
+
+  return {
+    async open() {
+      try {
+        const info = await findStream(await streamManager(lease, domain), stream);
+        if (info !== null) return markOf(info);
+      } catch (thrown) {
+        throw toFailure(thrown, where);
+      }
+      throw new GatewayError("KVGW_LOG_MISSING", `${where}: does not exist yet; start the gateway of ${names.site}: retried`);
+    },
+
+    async read(from, windowOperations, handlers) {
+      const opened = await openPullReader(
+        {
+          ...place,
+          stream,
+          consumerPrefix: logConsumers(reader, names.site),
+          windowMessages: windowOperations,
+          from: { sequence: from },
+        },
+        {
+          onMessage(message, block, { streamSequence: sequence }) {
+            const { data } = message;
+            const key = keyOfLogSubject(message.subject, prefix, names.site);
+            const read = readLogMessage({ key, block, payload: data, sequence }, context);
+            if (read.ok) handlers.onOperation(read.value, data.length);
+            else handlers.onUnreadable({ sequence, key, ...read.error }, data.length);
+          },
+          onLost: handlers.onLost,
+        },
+      );
+      opened.start();
+      return opened;
+    },
+  };
+}

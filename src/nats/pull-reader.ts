@@ -1,0 +1,201 @@
+/**
+ * Reads a stream through a named pull consumer against credit: the server is asked for as many messages as the receiver
+ * has settled, so a slow receiver slows the server down and memory stays bounded (I11).
+ *
+ * Nothing is acknowledged and no consumer is trusted with a position: whoever reads keeps its own checkpoint, and a
+ * consumer is made anew at every start. A hole in the consumer's numbering, silence, or a consumer that is gone ends
+ * the reader with `onLost`; the caller looks where it stands and starts another one.
+ */
+import { AckPolicy, type ConsumerConfig, DeliverPolicy } from "@nats-io/jetstream";
+import { type Msg, createInbox } from "@nats-io/transport-node";
+import { GatewayError, toGatewayError } from "../core/errors.js";
+import {
+  CONSUMER_INACTIVE_MS,
+  PULL_EXPIRES_MS,
+  PULL_HEARTBEAT_MS,
+  PULL_SILENCE_MS,
+  READ_WINDOW_BYTES,
+} from "../core/limits.js";
+import type { Clock, Reader } from "../core/ports.js";
+import type { Lease } from "./connections.js";
+import { toFailure } from "./failure.js";
+import { type Delivery, headerBlock, headerValue, parseDelivery, statusCode, statusText } from "./message.js";
+import { streamManager } from "./streams.js";
+import { HEADER, nextMessages } from "./subjects.js";
+
+export interface PullSource {
+  readonly lease: Lease;
+  readonly clock: Clock;
+  readonly domain: string | null;
+  readonly stream: string;
+  /** All consumers whose name begins so are ours and older: they are removed. */
+  readonly consumerPrefix: string;
+  readonly epoch: number;
+  /** Messages asked for and not settled, at most; may change while reading. */
+  readonly windowMessages: () => number;
+  readonly from: { readonly lastPerSubject: string } | { readonly sequence: number };
+  readonly headersOnly?: boolean;
+}
+
+export interface PullHandlers {
+  onMessage(message: Msg, block: string, delivery: Delivery): void;
+  /** Called while nothing is on its way: the server has no more for now. */
+  onIdle?(): void;
+  onLost(error: GatewayError): void;
+}
+
+export interface PullReader extends Reader {
+  /** Asks for the first messages. */
+  start(): void;
+}
+
+export async function openPullReader(source: PullSource, handlers: PullHandlers): Promise<PullReader> {
+  const { lease, stream } = source;
+  const where = `consumer on ${stream}`;
+  try {
+    const manager = await streamManager(lease, source.domain);
+    const name = `${source.consumerPrefix}${source.epoch}`;
+    for await (const older of manager.consumers.list(stream)) {
+      if (older.name.startsWith(source.consumerPrefix)) await manager.consumers.delete(stream, older.name).catch(() => false);
+    }
+    const info = await manager.consumers.add(stream, consumerConfig(source, name));
+    const remove = async () => void (lease.connected() && (await manager.consumers.delete(stream, name).catch(() => undefined)));
+    return createPuller(source, handlers, name, info.num_pending, remove);
+  } catch (thrown) {
+    throw toFailure(thrown, where);
+  }
+}
+
+function consumerConfig(source: PullSource, name: string): Partial<ConsumerConfig> {
+  const { from } = source;
+  return {
+    name,
+    ack_policy: AckPolicy.None,
+    inactive_threshold: CONSUMER_INACTIVE_MS * 1e6,
+    mem_storage: true,
+    num_replicas: 1,
+    ...("sequence" in from
+      ? { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from.sequence) }
+      : { deliver_policy: DeliverPolicy.LastPerSubject, filter_subject: from.lastPerSubject }),
+    ...(source.headersOnly === true ? { headers_only: true } : {}),
+  };
+}
+
+function createPuller(
+  source: PullSource,
+  handlers: PullHandlers,
+  consumer: string,
+  initiallyPending: number,
+  remove: () => Promise<void>,
+): PullReader {
+  const { lease, clock, stream } = source;
+  const { nats } = lease.link();
+  const inbox = createInbox();
+  const pullSubject = nextMessages(source.domain, stream, consumer);
+  let requested = 0;
+  let unsettled = 0;
+  let unsettledBytes = 0;
+  let expectedConsumerSequence = 1;
+  let pending = initiallyPending;
+  let lastSignMs = clock.nowMs();
+  let over = false;
+  let cancelWatch = clock.schedule(PULL_SILENCE_MS, watch);
+
+  const subscription = nats.subscribe(inbox, {
+    callback: (failure, message) => {
+      if (over) return;
+      if (failure !== null) return lose(toFailure(failure, `consumer on ${stream}`));
+      lastSignMs = clock.nowMs();
+      const block = headerBlock(message);
+      const status = block === "" ? 0 : statusCode(block);
+      if (status === 0) deliver(message, block);
+      else onStatus(status, block);
+    },
+  });
+  const stopListening = lease.onChange((up) => {
+    if (!up) lose(new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: the connection broke; reading starts again`));
+  });
+
+  function deliver(message: Msg, block: string): void {
+    const delivery = parseDelivery(message.reply ?? "");
+    if (delivery === null || delivery.consumerSequence !== expectedConsumerSequence) {
+      return lose(new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: messages are missing; reading starts again`));
+    }
+    expectedConsumerSequence++;
+    requested--;
+    unsettled++;
+    unsettledBytes += message.data.length;
+    pending = delivery.pending;
+    try {
+      handlers.onMessage(message, block, delivery);
+    } catch (thrown) {
+      // A mistake of ours must not reach the client library, which would close the shared connection over it.
+      lose(toGatewayError(thrown));
+    }
+  }
+
+  function onStatus(status: number, block: string): void {
+    if (status === 100) return unsettled === 0 ? handlers.onIdle?.() : undefined;
+    const undelivered = headerValue(block, HEADER.pendingMessages);
+    if (status === 503 || (status === 409 && undelivered === null)) {
+      return lose(new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: ${statusText(block)}; reading starts again`));
+    }
+    requested = Math.max(0, requested - Number(undelivered ?? requested));
+    pull();
+  }
+
+  /** Asks again once half of the window is free, so that requests are few and the server never runs dry. */
+  function pull(): void {
+    const window = source.windowMessages();
+    const room = window - requested - unsettled;
+    if (over || room < window / 2 || unsettledBytes >= READ_WINDOW_BYTES) return;
+    requested += room;
+    const request = {
+      batch: room,
+      max_bytes: READ_WINDOW_BYTES,
+      expires: PULL_EXPIRES_MS * 1e6,
+      idle_heartbeat: PULL_HEARTBEAT_MS * 1e6,
+    };
+    try {
+      nats.publish(pullSubject, JSON.stringify(request), { reply: inbox });
+    } catch (thrown) {
+      lose(toFailure(thrown, `consumer on ${stream}`));
+    }
+  }
+
+  function watch(): void {
+    const silentMs = clock.nowMs() - lastSignMs;
+    if (requested > 0 && silentMs >= PULL_SILENCE_MS) {
+      return lose(new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: silent for ${silentMs} ms; reading starts again`));
+    }
+    cancelWatch = clock.schedule(PULL_HEARTBEAT_MS, watch);
+  }
+
+  function finish(): void {
+    over = true;
+    cancelWatch();
+    stopListening();
+    subscription.unsubscribe();
+  }
+
+  function lose(error: GatewayError): void {
+    if (over) return;
+    finish();
+    handlers.onLost(error);
+  }
+
+  return {
+    start: pull,
+    release(count, bytes) {
+      unsettled -= count;
+      unsettledBytes -= bytes;
+      pull();
+    },
+    pending: () => pending,
+    async stop() {
+      if (over) return;
+      finish();
+      await remove();
+    },
+  };
+}

@@ -1,0 +1,43 @@
+/** The few questions that all adapters ask JetStream about streams, over a lease and within a domain. */
+import { type JetStreamManager, type StreamInfo, jetstreamManager } from "@nats-io/jetstream";
+import { REQUEST_TIMEOUT_MS } from "../core/limits.js";
+import type { StreamMark } from "../core/ports.js";
+import type { Lease } from "./connections.js";
+import { API_ERROR, isApiError } from "./failure.js";
+import { isoToNanos } from "./message.js";
+import { apiPrefix } from "./subjects.js";
+
+/** Sends nothing: a manager is only a set of functions over the connection. */
+export function streamManager(lease: Lease, domain: string | null): Promise<JetStreamManager> {
+  return jetstreamManager(lease.link().nats, {
+    apiPrefix: apiPrefix(domain),
+    checkAPI: false,
+    timeout: REQUEST_TIMEOUT_MS,
+  });
+}
+
+/** Null if there is no such stream; any other failure is thrown as the client library throws it. */
+export async function findStream(api: JetStreamManager, stream: string): Promise<StreamInfo | null> {
+  try {
+    return await api.streams.info(stream);
+  } catch (thrown) {
+    if (isApiError(thrown, API_ERROR.streamNotFound)) return null;
+    throw thrown;
+  }
+}
+
+/** The sequence of the last message that exists below a subject, 0 if none does. The stream's last sequence itself
+ *  may be gone. */
+export async function lastExisting(api: JetStreamManager, stream: string, subject: string): Promise<number> {
+  try {
+    return (await api.streams.getMessage(stream, { last_by_subj: subject }))?.seq ?? 0;
+  } catch (thrown) {
+    if (isApiError(thrown, API_ERROR.messageNotFound)) return 0;
+    throw thrown;
+  }
+}
+
+export const markOf = (info: StreamInfo): StreamMark => ({
+  created: isoToNanos(info.created as unknown as string),
+  lastSequence: info.state.last_seq,
+});

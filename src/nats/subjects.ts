@@ -1,0 +1,56 @@
+/**
+ * Every name on the wire is built here, so that one look tells what this program can touch.
+ *
+ *     $KV.<bucket>.<key>                      an entry, in the stream KV_<bucket> of a site's own NATS
+ *     <subject>.<origin>.<key>                an operation, in the stream KVGW_<origin>_<bucket>
+ *     kvgw_<site>_tail_<epoch>                consumer of a site on its own bucket
+ *     kvgw_<reader>_from_<origin>_<epoch>     consumer of a reader on an origin's log
+ *     KVGW_<site>                             KV bucket with the site's durable state
+ *
+ * Stream plus consumer name is unique over all sites, because acknowledgements and names cross leaf nodes. Only the
+ * origin's own stream may bind `<subject>.<origin>.>`, because ordinary subjects cross leaf nodes too.
+ */
+import type { BucketName, Key, SiteId } from "../core/ids.js";
+
+export const bucketStream = (bucket: BucketName): string => `KV_${bucket}`;
+export const bucketPrefix = (bucket: BucketName): string => `$KV.${bucket}.`;
+
+export const logStream = (site: SiteId, bucket: BucketName): string => `KVGW_${site}_${bucket}`;
+export const logPrefix = (subject: string, site: SiteId): string => `${subject}.${site}.`;
+export const everythingBelow = (prefix: string): string => `${prefix}>`;
+export const subjectOf = (prefix: string, key: Key): string => prefix + key;
+
+export const stateBucket = (site: SiteId): string => `KVGW_${site}`;
+
+/** All consumers of one reader on one stream share this beginning; whoever starts removes the older ones. */
+export const tailConsumers = (site: SiteId): string => `kvgw_${site}_tail_`;
+export const scanConsumers = (site: SiteId): string => `kvgw_${site}_scan_`;
+export const logConsumers = (reader: SiteId, origin: SiteId): string => `kvgw_${reader}_from_${origin}_`;
+
+export const apiPrefix = (domain: string | null): string => (domain === null ? "$JS.API" : `$JS.${domain}.API`);
+export const nextMessages = (domain: string | null, stream: string, consumer: string): string =>
+  `${apiPrefix(domain)}.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
+
+/** Header names. Ours begin with `Kvgw-`; of the server's only the listed ones are ever written. */
+export const HEADER = {
+  version: "Kvgw-Version",
+  base: "Kvgw-Base",
+  revision: "Kvgw-Revision",
+  expires: "Kvgw-Expires",
+  kvOperation: "KV-Operation",
+  markerReason: "Nats-Marker-Reason",
+  ttl: "Nats-TTL",
+  rollup: "Nats-Rollup",
+  expectedSequence: "Nats-Expected-Last-Sequence",
+  expectedSubjectSequence: "Nats-Expected-Last-Subject-Sequence",
+  pendingMessages: "Nats-Pending-Messages",
+} as const;
+
+/** The key behind a log's subject. The origin is the first token equal to its name, because a bucket's subject has no
+ *  site name among its tokens: so an operation is still readable after the subject in the YAML has changed. */
+export function keyOfLogSubject(subject: string, prefix: string, origin: SiteId): string {
+  if (subject.startsWith(prefix)) return subject.slice(prefix.length);
+  const mark = `.${origin}.`;
+  const at = subject.indexOf(mark);
+  return at < 0 ? "" : subject.slice(at + mark.length);
+}

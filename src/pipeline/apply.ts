@@ -1,0 +1,186 @@
+/**
+ * Brings a peer's operations into the local bucket: decide against the replica, compare-and-set at the replica's
+ * revision, one round trip and no read first. Many keys are in flight at once, one key only once; further operations on
+ * it wait their turn.
+ *
+ * A refused write means that the key stands elsewhere. Above our revision: a local write that the tail has not shown
+ * yet; wait for it, bounded, and decide again. Below: the message vanished without an event; stand where the server
+ * says and try again. No answer: it may have landed, and counts so for every later stamp of the key.
+ */
+import type { BucketConfig } from "../config/config.js";
+import type { BucketCounters } from "../core/counters.js";
+import { observeLatency, peerCounters } from "../core/counters.js";
+import type { Decision } from "../core/decision.js";
+import { GatewayError } from "../core/errors.js";
+import type { Key, SiteId } from "../core/ids.js";
+import { APPLY_ATTEMPTS_MAX, BACKOFF_MS, OPERATION_HEADER_BYTES_MAX } from "../core/limits.js";
+import { type Operation, asOfNow } from "../core/operation.js";
+import type { ConflictPolicy } from "../core/policy/policy.js";
+import type { BucketStore, Clock, SetAsideReason, WriteOutcome } from "../core/ports.js";
+import type { Replica } from "../core/replica.js";
+import type { CausalityGuard } from "./causality.js";
+import type { KeyGate } from "./key-gate.js";
+import type { TailPosition } from "./tail-position.js";
+
+export interface Applier {
+  /** Called back once, when the operation is applied, ignored, or noted as set aside. */
+  submit(operation: Operation, peer: SiteId, settled: Settled): void;
+  outstanding(): number;
+}
+
+export interface Settled {
+  /** Applied, or ignored with a reason. */
+  done(): void;
+  /** Cannot be applied here: the caller notes it, durably, before it counts as settled. */
+  refuse(reason: SetAsideReason, detail: string): void;
+}
+
+export interface ApplierDeps {
+  readonly bucket: Pick<BucketConfig, "name">;
+  readonly store: BucketStore;
+  readonly messageBytesMax: number;
+  readonly policy: ConflictPolicy;
+  readonly replica: Replica;
+  readonly causality: CausalityGuard;
+  readonly gate: KeyGate;
+  readonly position: TailPosition;
+  readonly counters: BucketCounters;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly onTrouble: (error: GatewayError | null) => void;
+  readonly onFatal: (error: GatewayError) => void;
+}
+
+interface Flight {
+  readonly operation: Operation;
+  readonly peer: SiteId;
+  readonly settled: Settled;
+  attempts: number;
+  /** The last attempt was refused for a reason that has nothing to do with the key. */
+  failing: boolean;
+  /** An attempt without an answer may have landed. */
+  uncertain: boolean;
+  /** The next operation on the same key. */
+  next: Flight | null;
+}
+
+export function createApplier(deps: ApplierDeps): Applier {
+  const { replica, store, policy, clock, signal, causality, gate } = deps;
+  // One flight per key with a chain behind it, and the end of each chain: a hot key stays in order.
+  const flightByKey = new Map<Key, { first: Flight; last: Flight }>();
+  let outstanding = 0;
+  let failing = 0;
+
+  function start(flight: Flight): void {
+    if (signal.aborted) return;
+    const operation = asOfNow(flight.operation, clock.nowMs() * 1_000);
+    const known = replica.get(operation.key);
+    const decision = policy.decide(known, operation);
+    if (decision.outcome !== "apply") return finish(flight, decision);
+    if (operation.value.length + OPERATION_HEADER_BYTES_MAX > deps.messageBytesMax) return tooLarge(flight);
+    if (!causality.cover(operation, () => start(flight))) return;
+    const expected = known?.revision ?? 0;
+    gate.close(operation.key);
+    store.apply(operation, expected, (outcome) => land(flight, operation, expected, decision, outcome));
+  }
+
+  function land(flight: Flight, operation: Operation, expected: number, decision: Decision, outcome: WriteOutcome): void {
+    if (outcome.kind === "written") replica.recordApplied(operation, outcome.revision);
+    if (outcome.kind === "unknown") replica.recordUncertain(operation.key, operation.version);
+    gate.open(operation.key);
+    if (signal.aborted) return;
+    setFailing(flight, outcome.kind === "failed" ? outcome.error : null);
+    switch (outcome.kind) {
+      case "written":
+        return finish(flight, decision);
+      case "refused":
+        return again(flight, operation.key, expected, outcome.actual);
+      case "too-large":
+        return tooLarge(flight);
+      case "unknown":
+        flight.uncertain = true;
+        return later(flight);
+      case "failed":
+        return later(flight);
+    }
+  }
+
+  function again(flight: Flight, key: Key, expected: number, actual: number | null): void {
+    deps.counters.races++;
+    if (++flight.attempts >= APPLY_ATTEMPTS_MAX) {
+      const message = `bucket ${deps.bucket.name}: an operation lost ${flight.attempts} races in a row; starting afresh`;
+      return deps.onFatal(new GatewayError("KVGW_APPLY_STUCK", message));
+    }
+    if (actual === null) return later(flight);
+    if (actual < expected) {
+      replica.recordVanished(key, actual);
+      return start(flight);
+    }
+    deps.position.whenPassed(actual, () => start(flight));
+  }
+
+  function later(flight: Flight): void {
+    const delayMs = BACKOFF_MS[Math.min(flight.attempts, BACKOFF_MS.length - 1)] ?? 1_000;
+    flight.attempts++;
+    clock.schedule(delayMs, () => start(flight));
+  }
+
+  function setFailing(flight: Flight, error: GatewayError | null): void {
+    const now = error !== null;
+    if (flight.failing === now) return;
+    flight.failing = now;
+    failing += now ? 1 : -1;
+    if (now ? failing === 1 : failing === 0) deps.onTrouble(error);
+  }
+
+  function tooLarge(flight: Flight): void {
+    const detail = `${flight.operation.value.length} bytes; this bucket takes ${deps.messageBytesMax} with headers`;
+    flight.settled.refuse("too_large", detail);
+    leave(flight);
+  }
+
+  function finish(flight: Flight, decision: Decision): void {
+    count(deps.counters, flight, decision, clock.nowMs());
+    flight.settled.done();
+    leave(flight);
+  }
+
+  function leave(flight: Flight): void {
+    outstanding--;
+    const { key } = flight.operation;
+    const chain = flightByKey.get(key);
+    if (chain === undefined) return;
+    if (flight.next === null) return void flightByKey.delete(key);
+    chain.first = flight.next;
+    start(chain.first);
+  }
+
+  return {
+    submit(operation, peer, settled) {
+      const flight: Flight = { operation, peer, settled, attempts: 0, failing: false, uncertain: false, next: null };
+      outstanding++;
+      const chain = flightByKey.get(operation.key);
+      if (chain !== undefined) {
+        chain.last.next = flight;
+        chain.last = flight;
+        return;
+      }
+      flightByKey.set(operation.key, { first: flight, last: flight });
+      start(flight);
+    },
+    outstanding: () => outstanding,
+  };
+}
+
+function count(counters: BucketCounters, flight: Flight, decision: Decision, nowMs: number): void {
+  const peer = peerCounters(counters, flight.peer);
+  // A duplicate of an attempt that got no answer is that attempt's echo: it was applied.
+  const applied = decision.outcome === "apply" || (decision.outcome === "duplicate" && flight.uncertain);
+  if (applied) {
+    peer.applied++;
+    observeLatency(peer.latency, nowMs / 1_000 - flight.operation.version.ts / 1e6);
+  } else {
+    peer.ignored[decision.outcome]++;
+  }
+  if (decision.conflict) peer.conflicts[decision.outcome === "apply" ? "peer_won" : "local_won"]++;
+}

@@ -1,0 +1,67 @@
+/**
+ * The local bucket's tail: keeps the replica true, and turns every local write into one operation of the own log. What
+ * a gateway wrote is not a local write (I4), an expiry is not a write, and a key that the filter excludes is not ours.
+ */
+import type { BucketCounters } from "../core/counters.js";
+import { type Key, type SiteId, isKey } from "../core/ids.js";
+import type { KeyFilter } from "../core/key-filter.js";
+import type { Entry, EntryIdentity } from "../core/operation.js";
+import type { SetAside } from "../core/ports.js";
+import type { Causality, Replica } from "../core/replica.js";
+import type { Appender } from "./append.js";
+import type { KeyGate } from "./key-gate.js";
+import type { TailPosition } from "./tail-position.js";
+
+export interface CaptureDeps {
+  readonly site: SiteId;
+  readonly bucketCreated: string;
+  readonly replica: Replica;
+  readonly causality: Causality;
+  readonly appender: Appender;
+  readonly gate: KeyGate;
+  readonly position: TailPosition;
+  readonly includes: KeyFilter;
+  readonly counters: BucketCounters;
+  readonly setAside: (setAside: SetAside, then: () => void) => void;
+  /** The entry is dealt with: the tail may bring another one. */
+  readonly release: (bytes: number) => void;
+}
+
+export function createCapture(deps: CaptureDeps): (entry: Entry) => void {
+  const { site, bucketCreated, replica, causality, appender, counters } = deps;
+
+  function take(entry: Entry & { readonly key: Key }): void {
+    const observation = replica.observe(entry, causality);
+    const bytes = entry.value.length;
+    if (observation.kind !== "local-write") return deps.release(bytes);
+    counters.captured++;
+    appender.append(observation.operation, identityOf(entry, bucketCreated), () => deps.release(bytes));
+  }
+
+  function setAside(entry: Entry): void {
+    counters.setAside.invalid_key++;
+    const { key, revision, kind, version } = entry;
+    const at = { created: bucketCreated, position: revision };
+    const detail = "the key is not one that NATS KV allows";
+    deps.setAside(
+      { key, origin: site, reason: "invalid_key", detail, kind: kind === "expired" ? null : kind, version, at },
+      () => deps.release(entry.value.length),
+    );
+  }
+
+  return (entry) => {
+    if (!isKeyed(entry)) setAside(entry);
+    else if (!deps.includes(entry.key)) deps.release(entry.value.length);
+    else if (entry.version === null && deps.gate.isClosed(entry.key)) deps.gate.pass(entry.key, () => take(entry));
+    else take(entry);
+    deps.position.advance(entry.revision);
+  };
+}
+
+const isKeyed = (entry: Entry): entry is Entry & { readonly key: Key } => isKey(entry.key);
+
+const identityOf = ({ revision, timestampNs }: Entry, bucketCreated: string): EntryIdentity => ({
+  bucketCreated,
+  revision,
+  timestampNs,
+});

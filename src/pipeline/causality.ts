@@ -1,0 +1,99 @@
+/**
+ * Remembers across a crash which versions may have been overwritten unseen (I5, case c).
+ *
+ * A local write that lands while the gateway is down overwrites whatever was applied last; with history 1 nothing of
+ * it remains, so the version that the write must exceed has to be durable *before* the apply is sent. Writing every
+ * version would cost a write per operation. Instead a floor is kept a few seconds ahead of the clock, written once in
+ * that time while operations are applied; only a version above the floor gets a record of its own. After a restart a
+ * write that the log does not know is stamped above the floor, and above its key's record if there is one.
+ *
+ * The floor never falls. Records go once the floor has passed them. Nothing is written while nothing is applied (I13).
+ */
+import { GatewayError, toGatewayError } from "../core/errors.js";
+import type { BucketName, Key } from "../core/ids.js";
+import { CAUSALITY_RECORDS_MAX, FLOOR_AHEAD_US } from "../core/limits.js";
+import type { Operation } from "../core/operation.js";
+import type { Clock, SiteState } from "../core/ports.js";
+import type { Causality } from "../core/replica.js";
+
+export interface CausalityGuard extends Causality {
+  /** Whether `operation` may be sent now. If not, `then` is called once it may, durably. */
+  cover(operation: Operation, then: () => void): boolean;
+  /** The tail has shown all that existed at the start: from here on every predecessor is known. */
+  caughtUp(): void;
+}
+
+interface Floor {
+  readonly floorUs: number;
+  readonly recordByKey: ReadonlyMap<string, number>;
+}
+
+export interface CausalityDeps {
+  readonly bucket: BucketName;
+  readonly state: SiteState;
+  readonly clock: Clock;
+  readonly onFailure: (error: GatewayError) => void;
+}
+
+export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard> {
+  const stateKey = `causality.${deps.bucket}`;
+  let durable = parseFloor(await deps.state.load(stateKey));
+  let atStart: Floor | null = durable;
+  const recordByKey = new Map(durable.recordByKey);
+  let saving = false;
+  let waiting: (() => void)[] = [];
+
+  const nowUs = () => deps.clock.nowMs() * 1_000;
+
+  /** One write at a time; whatever is asked for meanwhile goes into the next one. */
+  async function save(): Promise<void> {
+    saving = true;
+    const released = waiting;
+    waiting = [];
+    const tooMany = recordByKey.size > CAUSALITY_RECORDS_MAX;
+    const floorUs = Math.max(durable.floorUs, nowUs() + FLOOR_AHEAD_US, ...(tooMany ? recordByKey.values() : []));
+    for (const [key, ts] of recordByKey) if (ts <= floorUs) recordByKey.delete(key);
+    const next: Floor = { floorUs, recordByKey: new Map(recordByKey) };
+    await deps.state.save(stateKey, { floorUs, records: [...recordByKey] });
+    durable = next;
+    saving = false;
+    for (const then of released) then();
+    if (waiting.length > 0) start();
+  }
+
+  function start(): void {
+    if (!saving) save().catch((thrown: unknown) => deps.onFailure(toGatewayError(thrown)));
+  }
+
+  const isDurable = (key: Key, ts: number) => ts <= durable.floorUs || ts <= (durable.recordByKey.get(key) ?? 0);
+
+  return {
+    aboveUs: (key) => (atStart === null ? 0 : Math.max(atStart.floorUs, atStart.recordByKey.get(key) ?? 0)),
+    cover({ key, version: { ts } }, then) {
+      if (isDurable(key, ts)) {
+        // Raised in good time, so that a steady stream never waits for it.
+        if (durable.floorUs - nowUs() < FLOOR_AHEAD_US / 2) start();
+        return true;
+      }
+      if (ts > nowUs() + FLOOR_AHEAD_US) recordByKey.set(key, Math.max(recordByKey.get(key) ?? 0, ts));
+      waiting.push(then);
+      start();
+      return false;
+    },
+    caughtUp() {
+      atStart = null;
+    },
+  };
+}
+
+function parseFloor(value: unknown): Floor {
+  if (value === null) return { floorUs: 0, recordByKey: new Map() };
+  const { floorUs, records } = value as { floorUs?: unknown; records?: unknown };
+  if (typeof floorUs === "number" && Array.isArray(records)) {
+    return { floorUs, recordByKey: new Map(records as [string, number][]) };
+  }
+  throw new GatewayError(
+    "KVGW_STATE_UNAVAILABLE",
+    "the causality floor in the site's state is unreadable; restore the state bucket from a backup, or delete this key",
+  );
+}

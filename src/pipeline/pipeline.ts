@@ -1,0 +1,276 @@
+/**
+ * One bucket's work from start to failure or stop. A run begins with nothing in memory, learns where it stands from the
+ * own log, the state and the bucket's tail, and then captures and replicates until something local breaks; the
+ * supervisor starts the next run. A crash and a failure take the same way back, so that way is well worn.
+ *
+ *     open ─▶ own log ─▶ tail, caught up ─▶ replicate every peer ─▶ … ─▶ stop reading, finish, checkpoint
+ *
+ * I6: checkpoints are written behind the work. I9: nothing here is shared with another bucket but the connections.
+ */
+import type { BucketConfig } from "../config/config.js";
+import type { BucketCounters } from "../core/counters.js";
+import { type GatewayError, toGatewayError } from "../core/errors.js";
+import type { Observe } from "../core/events.js";
+import type { SiteId } from "../core/ids.js";
+import { createKeyFilter } from "../core/key-filter.js";
+import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
+import type { EntryIdentity, Operation } from "../core/operation.js";
+import { POLICIES } from "../core/policy/registry.js";
+import type {
+  BucketInfo,
+  BucketStore,
+  Clock,
+  OperationLog,
+  PeerLink,
+  Random,
+  Reader,
+  SetAside,
+  SiteState,
+  StreamMark,
+} from "../core/ports.js";
+import { type Replica, createReplica } from "../core/replica.js";
+import { type Appender, createAppender } from "./append.js";
+import { type Applier, createApplier } from "./apply.js";
+import { createCapture } from "./capture.js";
+import { type CausalityGuard, loadCausality } from "./causality.js";
+import { type KeyGate, createKeyGate } from "./key-gate.js";
+import { type PeerSnapshot, type Replication, createReplication } from "./replicate.js";
+import { createBackoff, until, wait } from "./retry.js";
+import { type SetAsideStore, loadSetAside } from "./set-aside.js";
+import { type TailPosition, createTailPosition } from "./tail-position.js";
+
+export interface PipelinePorts {
+  readonly store: BucketStore;
+  readonly log: OperationLog;
+  readonly peers: ReadonlyMap<SiteId, PeerLink>;
+  readonly state: SiteState;
+}
+
+export interface PipelineDeps {
+  readonly site: SiteId;
+  /** The current settings: those that need no restart are read when they are used. */
+  readonly config: () => BucketConfig;
+  /** The ports of one run. KVGW_UNREACHABLE, KVGW_STATE_UNAVAILABLE while the local NATS is away. */
+  readonly openPorts: () => Promise<PipelinePorts>;
+  readonly counters: BucketCounters;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observe: Observe;
+  /** Subscribes to "this peer can be reached again". */
+  readonly onPeerUp: (peer: SiteId, callback: () => void) => () => void;
+  /** Something keeps the bucket from being captured or applied fully; null when it is over. */
+  readonly onTrouble: (error: GatewayError | null) => void;
+  /** Everything that was in the bucket at the start is known. */
+  readonly onCaptured: () => void;
+}
+
+export interface PipelineSnapshot {
+  readonly keys: number;
+  readonly tombstones: number;
+  readonly setAside: number;
+  readonly peers: ReadonlyMap<SiteId, PeerSnapshot>;
+}
+
+export interface Pipeline {
+  /** One run: resolves after an orderly stop, rejects with the failure that ended it. Never two at once. */
+  run(signal: AbortSignal): Promise<void>;
+  snapshot(): PipelineSnapshot;
+}
+
+/** The parts of the run that goes on, for `snapshot`. */
+interface Running {
+  readonly replica: Replica;
+  readonly setAsides: SetAsideStore;
+  readonly replications: ReadonlyMap<SiteId, Replication>;
+}
+
+export function createPipeline(deps: PipelineDeps): Pipeline {
+  let running: Running | null = null;
+  return {
+    run: (signal) => runOnce(deps, signal, (now) => (running = now)),
+    snapshot: () => ({
+      keys: running?.replica.keys() ?? 0,
+      tombstones: running?.replica.tombstones() ?? 0,
+      setAside: running?.setAsides.count() ?? 0,
+      peers: new Map([...(running?.replications ?? [])].map(([peer, replication]) => [peer, replication.snapshot()])),
+    }),
+  };
+}
+
+async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (running: Running) => void): Promise<void> {
+  // Reading ends first; work in hand is finished, and only then cut off.
+  const reading = new AbortController();
+  const working = new AbortController();
+  const end = createEnd(signal);
+  let stage: Stages | null = null;
+  let replicating: Promise<unknown> = Promise.resolve();
+  try {
+    const ports = await Promise.race([deps.openPorts(), end.reached]);
+    if (ports === undefined) return;
+    stage = await prepare(deps, ports, working.signal, end.fail);
+    const replications = createReplications(deps, ports, stage, reading.signal);
+    publish({ replica: stage.replica, setAsides: stage.setAsides, replications });
+    await Promise.race([stage.caughtUp, end.reached]);
+    if (signal.aborted) return;
+    stage.onCaughtUp();
+    deps.onCaptured();
+    replicating = Promise.all([...replications.values()].map((replication) => replication.run()));
+    saveRegularly(deps.clock, replications, working.signal).catch(end.fail);
+    await end.reached;
+    reading.abort();
+    await finish(deps.clock, stage);
+    for (const replication of replications.values()) await replication.save();
+  } finally {
+    reading.abort();
+    working.abort();
+    await Promise.all([replicating, stage?.tail.stop()]);
+  }
+}
+
+/** When a run ends: resolved by the stop signal, rejected by the first failure. */
+function createEnd(signal: AbortSignal): { readonly reached: Promise<void>; readonly fail: (thrown: unknown) => void } {
+  let fail: (thrown: unknown) => void = () => undefined;
+  const reached = new Promise<void>((resolve, reject) => {
+    fail = (thrown) => reject(toGatewayError(thrown));
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  // A failure after the end has nobody to tell; it is not an unhandled one.
+  reached.catch(() => undefined);
+  return { reached, fail };
+}
+
+interface Stages {
+  readonly replica: Replica;
+  readonly appender: Appender;
+  readonly applier: Applier;
+  readonly setAsides: SetAsideStore;
+  readonly setAside: (setAside: SetAside, then: () => void) => void;
+  readonly tail: Reader;
+  readonly caughtUp: Promise<void>;
+  readonly onCaughtUp: () => void;
+}
+
+/** What a run works with, before its tail brings the first entry. */
+interface Ground {
+  readonly deps: PipelineDeps;
+  readonly ports: PipelinePorts;
+  readonly info: BucketInfo;
+  readonly causality: CausalityGuard;
+  readonly setAsides: SetAsideStore;
+  readonly replica: Replica;
+  readonly gate: KeyGate;
+  readonly position: TailPosition;
+  readonly trouble: (part: string) => (error: GatewayError | null) => void;
+  readonly signal: AbortSignal;
+  readonly fail: (thrown: unknown) => void;
+}
+
+/** Opens everything and starts the tail. */
+async function prepare(
+  deps: PipelineDeps,
+  ports: PipelinePorts,
+  signal: AbortSignal,
+  fail: (thrown: unknown) => void,
+): Promise<Stages> {
+  const { site, clock, counters, observe } = deps;
+  const { name: bucket, keys } = deps.config();
+  const info = await ports.store.open();
+  await ports.log.open(info.replicas);
+  const causality = await loadCausality({ bucket, state: ports.state, clock, onFailure: fail });
+  const setAsides = await loadSetAside(ports.state, bucket, observe);
+  const setAside = (what: SetAside, then: () => void) => void setAsides.put(what).then(then, fail);
+
+  const replica = createReplica(site);
+  const mark = await ports.log.scan(1, (logged) => replica.restore(logged, info.created));
+  const [gate, position, trouble] = [createKeyGate(), createTailPosition(clock), createTroubles(deps.onTrouble)];
+  const ground: Ground = { deps, ports, info, causality, setAsides, replica, gate, position, trouble, signal, fail };
+  const appender = appenderOf(ground, mark);
+  const applier = applierOf(ground);
+  const includes = createKeyFilter(keys);
+  const capture = createCapture({
+    ...{ site, bucketCreated: info.created, replica, causality, appender, gate, position, includes, counters, setAside },
+    release: (bytes) => tail.release(1, bytes),
+  });
+  let signalCaughtUp = () => {};
+  const caughtUp = new Promise<void>((resolve) => (signalCaughtUp = resolve));
+  const tail = await ports.store.tail({ onEntry: capture, onCaughtUp: signalCaughtUp, onLost: fail });
+  const onCaughtUp = () => {
+    replica.forgetRestored();
+    causality.caughtUp();
+  };
+  return { replica, appender, applier, setAsides, setAside, tail, caughtUp, onCaughtUp };
+}
+
+function appenderOf({ deps, ports, replica, setAsides, signal, trouble, fail }: Ground, mark: StreamMark): Appender {
+  const { site, clock, counters, observe } = deps;
+  const setAside = async ({ key, kind, version }: Operation, { bucketCreated, revision }: EntryIdentity) => {
+    counters.setAside.too_large++;
+    const detail = "with its headers it is larger than the operation log takes";
+    const at = { created: bucketCreated, position: revision };
+    await setAsides.put({ key, origin: site, reason: "too_large", detail, kind, version, at });
+  };
+  const backoff = createBackoff(deps.random);
+  const bucket = deps.config().name;
+  const reports = { setAside, onTrouble: trouble("log"), onFatal: fail };
+  return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, ...reports }, mark);
+}
+
+function applierOf({ deps, ports, info, replica, causality, gate, position, signal, trouble, fail }: Ground): Applier {
+  const { clock, counters } = deps;
+  const config = deps.config();
+  return createApplier({
+    ...{ bucket: config, store: ports.store, messageBytesMax: info.messageBytesMax, policy: POLICIES[config.policy] },
+    ...{ replica, causality, gate, position, counters, clock, signal, onTrouble: trouble("apply"), onFatal: fail },
+  });
+}
+
+function createReplications(
+  deps: PipelineDeps,
+  ports: PipelinePorts,
+  stage: Stages,
+  signal: AbortSignal,
+): Map<SiteId, Replication> {
+  const { clock, counters, observe } = deps;
+  const { name: bucket, keys } = deps.config();
+  const includes = createKeyFilter(keys);
+  const create = (peer: SiteId, link: PeerLink) =>
+    createReplication({
+      ...{ bucket, peer, link, state: ports.state, applier: stage.applier, includes, counters, clock, observe, signal },
+      backoff: createBackoff(deps.random),
+      windowOperations: () => deps.config().limits.inFlight,
+      setAside: stage.setAside,
+      wake: (callback) => deps.onPeerUp(peer, callback),
+    });
+  return new Map([...ports.peers].map(([peer, link]) => [peer, create(peer, link)]));
+}
+
+/** The bucket is in trouble while any of its parts is. */
+function createTroubles(report: (error: GatewayError | null) => void): (part: string) => (error: GatewayError | null) => void {
+  const errorByPart = new Map<string, GatewayError>();
+  return (part) => (error) => {
+    const before = errorByPart.size;
+    if (error === null) errorByPart.delete(part);
+    else errorByPart.set(part, error);
+    if (error !== null) report(error);
+    else if (before > 0 && errorByPart.size === 0) report(null);
+  };
+}
+
+/** Ends with the first failure, which ends the run: without checkpoints a restart would read everything again. */
+async function saveRegularly(clock: Clock, replications: ReadonlyMap<SiteId, Replication>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await wait(clock, CHECKPOINT_INTERVAL_MS, signal);
+    if (signal.aborted) return;
+    for (const replication of replications.values()) await replication.save();
+  }
+}
+
+/** Applies first, since a race is only settled while the tail moves; then the tail ends, and what it brought is logged. */
+async function finish(clock: Clock, { applier, appender, tail }: Stages): Promise<void> {
+  await until(clock, () => applier.outstanding() === 0, FINISH_LOOK_MS, PIPELINE_STOP_MS / 2);
+  await tail.stop();
+  await until(clock, () => appender.outstanding() === 0, FINISH_LOOK_MS, PIPELINE_STOP_MS / 2);
+}
+
+const FINISH_LOOK_MS = 10;

@@ -1,0 +1,202 @@
+/**
+ * One peer: reads its operation log from our checkpoint and hands every operation to apply. The checkpoint advances only
+ * when everything below it has settled (I6); what was on its way when a reader broke is read again and decided again,
+ * which changes nothing (I2).
+ *
+ * A peer that cannot be reached never disturbs the bucket or another peer: this loop alone waits and tries again.
+ */
+import type { BucketCounters } from "../core/counters.js";
+import { peerCounters } from "../core/counters.js";
+import { type Checkpoint, type Progress, createProgress, isCheckpoint } from "../core/checkpoint.js";
+import { toGatewayError } from "../core/errors.js";
+import type { Observe, PeerState, Reason } from "../core/events.js";
+import type { BucketName, Sequence, SiteId } from "../core/ids.js";
+import type { KeyFilter } from "../core/key-filter.js";
+import type { LoggedOperation } from "../core/operation.js";
+import type { Clock, PeerLink, Reader, SetAside, SiteState, StreamMark, Unreadable } from "../core/ports.js";
+import type { Applier } from "./apply.js";
+import { type Backoff, wait } from "./retry.js";
+
+export interface PeerSnapshot {
+  readonly state: PeerState;
+  readonly reason: Reason | null;
+  readonly lagOperations: number;
+  readonly lagSeconds: number;
+  readonly checkpoint: Sequence;
+}
+
+export interface Replication {
+  /** Runs until aborted; never rejects for what a peer or the network does. */
+  run(): Promise<void>;
+  /** Makes the checkpoint durable if it moved. KVGW_STATE_UNAVAILABLE. */
+  save(): Promise<void>;
+  snapshot(): PeerSnapshot;
+}
+
+export interface ReplicationDeps {
+  readonly bucket: BucketName;
+  readonly peer: SiteId;
+  readonly link: PeerLink;
+  readonly state: SiteState;
+  readonly applier: Applier;
+  readonly includes: KeyFilter;
+  readonly counters: BucketCounters;
+  readonly clock: Clock;
+  readonly backoff: Backoff;
+  /** Operations of this peer in flight at most; may change while it runs. */
+  readonly windowOperations: () => number;
+  readonly observe: Observe;
+  readonly signal: AbortSignal;
+  /** Durable, then `then`; a failure ends the run. */
+  readonly setAside: (setAside: SetAside, then: () => void) => void;
+  /** Ends a wait early when the peer can be reached again. */
+  readonly wake: (callback: () => void) => () => void;
+}
+
+/** What one reader's life has in hand. */
+interface Session {
+  readonly mark: StreamMark;
+  readonly progress: Progress;
+  /** Null until it has been opened; no operation comes before that. */
+  reader: Reader | null;
+}
+
+export function createReplication(deps: ReplicationDeps): Replication {
+  const { peer, clock, signal, applier } = deps;
+  const stateKey = `checkpoint.${deps.bucket}.${peer}`;
+  const counters = peerCounters(deps.counters, peer);
+  let session: Session | null = null;
+  let saved: Checkpoint | null = null;
+  let state: PeerState = "starting";
+  let reason: Reason | null = null;
+  let newestMs = 0;
+  let lastContactMs = clock.nowMs();
+
+  function enter(next: PeerState, because: Reason | null): void {
+    const same = next === state && because?.code === reason?.code;
+    state = next;
+    reason = because;
+    if (!same) deps.observe({ type: "peer-state", bucket: deps.bucket, peer, state, reason });
+  }
+
+  /** Of the reader before this one if there was one, else of the process before this one. */
+  async function lastCheckpoint(): Promise<Checkpoint | null> {
+    if (session !== null) return { created: session.mark.created, sequence: session.progress.checkpoint() };
+    const stored = await deps.state.load(stateKey);
+    saved = isCheckpoint(stored) ? stored : null;
+    return saved;
+  }
+
+  async function startingPoint(mark: StreamMark): Promise<Sequence> {
+    const checkpoint = await lastCheckpoint();
+    if (checkpoint === null) return 0;
+    const why =
+      checkpoint.created !== mark.created
+        ? "the log was recreated"
+        : checkpoint.sequence > mark.lastSequence
+          ? "the log ends before our checkpoint"
+          : null;
+    if (why === null) return checkpoint.sequence;
+    // Everything is read again; what is known already is a duplicate.
+    deps.observe({ type: "checkpoint-reset", bucket: deps.bucket, peer, why });
+    return 0;
+  }
+
+  function settleIn(own: Session, sequence: Sequence, bytes: number): () => void {
+    const slot = own.progress.begin(sequence);
+    return () => {
+      own.progress.settle(slot);
+      own.reader?.release(1, bytes);
+    };
+  }
+
+  function onOperation(own: Session, logged: LoggedOperation, bytes: number): void {
+    const { operation, sequence } = logged;
+    const done = settleIn(own, sequence, bytes);
+    newestMs = operation.version.ts / 1_000;
+    lastContactMs = clock.nowMs();
+    if (!deps.includes(operation.key)) {
+      counters.ignored.filtered++;
+      return done();
+    }
+    const { key, kind, version } = operation;
+    applier.submit(operation, peer, {
+      done,
+      refuse(refusal, detail) {
+        counters.setAside[refusal]++;
+        const at = { created: own.mark.created, position: sequence };
+        deps.setAside({ key, origin: peer, reason: refusal, detail, kind, version, at }, done);
+      },
+    });
+  }
+
+  function onUnreadable(own: Session, unreadable: Unreadable, bytes: number): void {
+    const done = settleIn(own, unreadable.sequence, bytes);
+    const { key, reason: refusal, detail, sequence } = unreadable;
+    counters.setAside[refusal]++;
+    const at = { created: own.mark.created, position: sequence };
+    deps.setAside({ key, origin: peer, reason: refusal, detail, kind: null, version: null, at }, done);
+  }
+
+  /** Reads until the reader is lost or the run ends; rejects with why it was lost. */
+  async function read(): Promise<void> {
+    const mark = await deps.link.open();
+    const from = await startingPoint(mark);
+    const own: Session = { mark, progress: createProgress(from), reader: null };
+    session = own;
+    const ended = new AbortController();
+    await new Promise<void>((resolve, reject) => {
+      signal.addEventListener("abort", () => resolve(), { signal: ended.signal });
+      const handlers = {
+        onOperation: (logged: LoggedOperation, bytes: number) => onOperation(own, logged, bytes),
+        onUnreadable: (unreadable: Unreadable, bytes: number) => onUnreadable(own, unreadable, bytes),
+        onLost: reject,
+      };
+      deps.link.read(from + 1, deps.windowOperations, handlers).then((reader) => {
+        own.reader = reader;
+        deps.backoff.reset();
+        lastContactMs = clock.nowMs();
+        enter("live", null);
+        if (signal.aborted) resolve();
+      }, reject);
+    }).finally(() => {
+      ended.abort();
+      return own.reader?.stop();
+    });
+  }
+
+  return {
+    async run() {
+      while (!signal.aborted) {
+        try {
+          await read();
+        } catch (thrown) {
+          const { code, message } = toGatewayError(thrown);
+          if (signal.aborted) return;
+          enter("degraded", { code, message });
+          await wait(clock, deps.backoff.nextMs(), signal, deps.wake);
+        }
+      }
+    },
+    async save() {
+      if (session === null) return;
+      const next: Checkpoint = { created: session.mark.created, sequence: session.progress.checkpoint() };
+      if (saved?.created === next.created && saved.sequence === next.sequence) return;
+      if (saved === null && next.sequence === 0) return;
+      await deps.state.save(stateKey, next);
+      saved = next;
+    },
+    snapshot() {
+      const lagOperations = (session?.reader?.pending() ?? 0) + (session?.progress.outstanding() ?? 0);
+      const behindSinceMs = state === "live" ? (lagOperations === 0 ? clock.nowMs() : newestMs) : lastContactMs;
+      return {
+        state,
+        reason,
+        lagOperations,
+        lagSeconds: Math.max(0, (clock.nowMs() - behindSinceMs) / 1_000),
+        checkpoint: session?.progress.checkpoint() ?? saved?.sequence ?? 0,
+      };
+    },
+  };
+}
+

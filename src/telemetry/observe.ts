@@ -1,0 +1,107 @@
+/**
+ * The one place where events become log lines and counts. The level says what the operator must do: `error` means
+ * that someone must act, `warn` that it goes away by itself, `info` that nothing is wrong.
+ *
+ * Which codes count as errors is decided in `readings.ts`; a line carries the code that was counted, so the log and
+ * `kvgw_errors_total` agree.
+ */
+import { type ErrorCode, ERROR_REMEDY } from "../core/errors.js";
+import type { GatewayEvent, Observe, Reason } from "../core/events.js";
+import type { LogField, LogLevel, Logger } from "./log.js";
+import type { Metrics } from "./metrics.js";
+import { errorCodeOf } from "./readings.js";
+
+interface Line {
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, LogField>>;
+}
+
+export function createObserver(deps: {
+  readonly logger: Pick<Logger, "log">;
+  readonly metrics: Pick<Metrics, "observe">;
+}): Observe {
+  return (event) => {
+    deps.metrics.observe(event);
+    const code = errorCodeOf(event);
+    const line = describe(event);
+    deps.logger.log(line.level, line.message, code === null ? line.fields : { ...line.fields, code });
+  };
+}
+
+function describe(event: GatewayEvent): Line {
+  switch (event.type) {
+    case "gateway-started":
+      return info("gateway started", { version: event.version, buckets: event.buckets });
+    case "gateway-stopping":
+      return info("gateway stopping", { signal: event.signal });
+    case "gateway-stopped":
+      return info("gateway stopped", {});
+    case "config-applied":
+    case "config-unchanged":
+    case "config-rejected":
+      return describeReload(event);
+    case "site-connected":
+      return info("site connected", { peer: event.peer, server: event.server });
+    case "site-disconnected":
+      return { level: "warn", message: "site disconnected", fields: { peer: event.peer, reason: event.message } };
+    case "bucket-state": {
+      // A parked bucket stays so until someone acts, whatever put it there.
+      const level = event.state === "parked" ? "error" : levelOf(event.reason?.code);
+      return { level, message: `bucket ${event.state}`, fields: { bucket: event.bucket, ...because(event.reason) } };
+    }
+    case "bucket-retry": {
+      const fields = { bucket: event.bucket, delayMs: event.delayMs, ...because(event.reason) };
+      return { level: levelOf(event.reason.code), message: "bucket will be tried again", fields };
+    }
+    case "bucket-removed":
+      return info("bucket removed", { bucket: event.bucket });
+    case "peer-state": {
+      const fields = { bucket: event.bucket, peer: event.peer, ...because(event.reason) };
+      return { level: levelOf(event.reason?.code), message: `peer ${event.state}`, fields };
+    }
+    case "log-resumed":
+      return info("operation log resumed", { bucket: event.bucket, sequence: event.sequence, resent: event.resent });
+    case "checkpoint-reset": {
+      const fields = { bucket: event.bucket, peer: event.peer, reason: event.why };
+      return { level: "warn", message: "checkpoint reset", fields };
+    }
+    case "bug":
+      return { level: "error", message: "a mistake of this program; please report it", fields: because(event.reason) };
+    case "set-aside": {
+      const { key, origin, reason, detail, at } = event.setAside;
+      const fields = { bucket: event.bucket, origin, key, reason, detail, position: at.position };
+      return { level: "error", message: "operation set aside", fields };
+    }
+  }
+}
+
+type ReloadEvent = Extract<GatewayEvent, { type: `config-${string}` }>;
+
+function describeReload(event: ReloadEvent): Line {
+  switch (event.type) {
+    case "config-applied": {
+      const { hash, started, stopped, restarted, updated, kept } = event;
+      const counts = `${started.length} started, ${stopped.length} stopped, ${restarted.length} restarted`;
+      const message = `config applied: ${counts}, ${updated.length} updated, ${kept} kept`;
+      return info(message, { hash, started, stopped, restarted, updated });
+    }
+    case "config-unchanged":
+      return info("config unchanged", { hash: event.hash });
+    case "config-rejected":
+      return { level: "error", message: "config rejected, nothing was changed", fields: { problems: event.problems } };
+  }
+}
+
+function info(message: string, fields: Line["fields"]): Line {
+  return { level: "info", message, fields };
+}
+
+function levelOf(code: ErrorCode | undefined): LogLevel {
+  if (code === undefined) return "info";
+  return ERROR_REMEDY[code] === "retry" ? "warn" : "error";
+}
+
+function because(reason: Reason | null): { readonly reason?: string } {
+  return reason === null ? {} : { reason: reason.message };
+}
