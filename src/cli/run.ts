@@ -79,7 +79,7 @@ async function run(options: CommonOptions): Promise<void> {
   await server.listen();
   observe({ type: "gateway-started", site, version: programVersion(), buckets: first.value.buckets.size });
   await gateway.reload(text.value);
-  await untilStopped({ gateway, server, file, clock, reload, observe });
+  await untilStopped({ gateway, server, file, known: text.value, clock, reload, observe });
   observe({ type: "gateway-stopped" });
 }
 
@@ -97,13 +97,15 @@ interface Running {
   readonly gateway: Gateway;
   readonly server: HttpServer;
   readonly file: string;
+  /** The text that the gateway was started with. */
+  readonly known: string;
   readonly clock: Clock;
   readonly reload: () => Promise<ReloadOutcome>;
   readonly observe: Observe;
 }
 
 /** Follows the file and SIGHUP until SIGTERM or SIGINT, then stops in order; a second signal ends at once. */
-async function untilStopped({ gateway, server, file, clock, reload, observe }: Running): Promise<void> {
+async function untilStopped({ gateway, server, file, known, clock, reload, observe }: Running): Promise<void> {
   const watching = new AbortController();
   watchConfigFile(
     file,
@@ -111,6 +113,7 @@ async function untilStopped({ gateway, server, file, clock, reload, observe }: R
       onChange: (text) => void gateway.reload(text),
       onProblem: (problem) => void gateway.refuse([formatProblem(problem)]),
       signal: watching.signal,
+      known,
     },
     clock,
   );

@@ -101,3 +101,25 @@ export const SHUTDOWN_MS = 10_000;
 export const PIPELINE_STOP_MS = 5_000;
 /** HTTP bodies: the largest is a config text. */
 export const HTTP_BODY_BYTES_MAX = CONFIG_BYTES_MAX;
+
+// ── commands ──────────────────────────────────────────────────────────────────────────────────────────────────────
+/** A gateway answers from memory; longer means that nobody is there. */
+export const GATEWAY_ANSWER_MS = 5_000;
+/** `verify` looks at a differing key again this often and this much later each time: two seconds in all, which is more
+ *  than an operation takes on its way, and than the second by which two sites may round a time to live apart. */
+export const VERIFY_LOOKS_MAX = 4;
+export const VERIFY_LOOK_AGAIN_MS = 500;
+/** Differing keys that are looked at again together. Once so many are certain, the rest is not looked at. */
+export const VERIFY_BATCH_KEYS = 5_000;
+/** Single reads on their way at once, per site. */
+export const VERIFY_READS_MAX = 64;
+/** Differing keys that are shown per bucket: a screenful. */
+export const VERIFY_SHOWN_KEYS = 20;
+/** The demo's story, when all goes well: a few seconds. Stopping comes on top of it; both stay below 30 s. */
+export const DEMO_STORY_MS = 24_000;
+/** One condition that the demo waits for, such as a gateway that becomes ready. */
+export const DEMO_WAIT_MS = 10_000;
+/** A child that was asked to stop is killed after this time. */
+export const DEMO_STOP_MS = 3_000;
+/** Lines of a child's log that are kept, for the failure after which they are shown. */
+export const DEMO_LOG_LINES = 40;

@@ -46,8 +46,10 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
   return {
     async open() {
       try {
-        const api = await streamManager(lease, null);
-        const info = (await findStream(api, stream)) ?? (await makeBucket(lease, api, bucket, create));
+        const info = await lease.whileUp(async () => {
+          const api = await streamManager(lease, null);
+          return (await findStream(api, stream)) ?? (await makeBucket(lease, api, bucket, create));
+        });
         refuseUnsuitable(info, bucket);
         settings = readSettings(info, deps.clockOffsetUs);
         return toBucketInfo(info, lease.link().nats.info?.max_payload ?? Infinity);
@@ -142,7 +144,9 @@ async function openTail(
   }
 
   const findTarget = async () => {
-    target = await lastExisting(await streamManager(lease, null), stream, everythingBelow(prefix));
+    target = await lease.whileUp(async () =>
+      lastExisting(await streamManager(lease, null), stream, everythingBelow(prefix)),
+    );
     check();
   };
   const lose = (thrown: unknown) => handlers.onLost(toFailure(thrown, `tail of ${stream}`));

@@ -31,6 +31,8 @@ export interface Lease {
   /** The link, KVGW_UNREACHABLE while there is none. Never waits. */
   link(): Link;
   connected(): boolean;
+  /** Does work that waits for answers; KVGW_UNREACHABLE at once when the connection breaks, since they will not come. */
+  whileUp<T>(work: (link: Link) => Promise<T>): Promise<T>;
   /** The link as soon as there is one; KVGW_UNREACHABLE after a bounded wait. */
   ready(): Promise<Link>;
   /** Round trip of the last ping, null before the first. */
@@ -125,6 +127,15 @@ function createLease(clock: Clock, site: SiteConfig, shared: Shared, release: ()
   return {
     link,
     connected: () => shared.up,
+    async whileUp(work) {
+      let forget = () => {};
+      const broken = new Promise<never>((_resolve, reject) => {
+        forget = onChange((up) => {
+          if (!up) reject(new GatewayError("KVGW_UNREACHABLE", `site ${site.id}: the connection broke; retried`));
+        });
+      });
+      return Promise.race([work(link()), broken]).finally(forget);
+    },
     ready: () =>
       new Promise((resolve, reject) => {
         if (shared.up) return resolve(link());

@@ -47,10 +47,12 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
   return {
     async open(replicas) {
       try {
-        const api = await streamManager(lease, domain);
-        const found = await findStream(api, stream);
-        const info = found === null ? await api.streams.add(logConfig(stream, prefix, replicas)) : await fit(api, found, prefix);
-        return markOf(info);
+        return await lease.whileUp(async () => {
+          const api = await streamManager(lease, domain);
+          const found = await findStream(api, stream);
+          if (found !== null) return markOf(await fit(api, found, prefix));
+          return markOf(await api.streams.add(logConfig(stream, prefix, replicas)));
+        });
       } catch (thrown) {
         throw toFailure(thrown, where);
       }
@@ -58,9 +60,10 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
 
     async scan(from, onOperation) {
       try {
-        const api = await streamManager(lease, domain);
-        const mark = markOf(await api.streams.info(stream));
-        const last = await lastExisting(api, stream, ">");
+        const { mark, last } = await lease.whileUp(async () => {
+          const api = await streamManager(lease, domain);
+          return { mark: markOf(await api.streams.info(stream)), last: await lastExisting(api, stream, ">") };
+        });
         if (last < from) return mark;
         const context: LogContext = { origin: names.site, bucket: names.bucket, format: names.format, headersOnly: true };
         const consumerPrefix = scanConsumers(names.site);

@@ -23,7 +23,7 @@ export function createPeerLink(place: LogPlace, names: LogNames, reader: SiteId)
   return {
     async open() {
       try {
-        const info = await findStream(await streamManager(lease, domain), stream);
+        const info = await lease.whileUp(async () => findStream(await streamManager(lease, domain), stream));
         if (info !== null) return markOf(info);
       } catch (thrown) {
         throw toFailure(thrown, where);

@@ -50,20 +50,25 @@ export interface PullReader extends Reader {
 }
 
 export async function openPullReader(source: PullSource, handlers: PullHandlers): Promise<PullReader> {
-  const { lease, stream } = source;
-  const where = `consumer on ${stream}`;
+  const { lease } = source;
+  const where = `consumer on ${source.stream}`;
   try {
-    const manager = await streamManager(lease, source.domain);
-    const name = `${source.consumerPrefix}${source.epoch}`;
-    for await (const older of manager.consumers.list(stream)) {
-      if (older.name.startsWith(source.consumerPrefix)) await manager.consumers.delete(stream, older.name).catch(() => false);
-    }
-    const info = await manager.consumers.add(stream, consumerConfig(source, name));
-    const remove = async () => void (lease.connected() && (await manager.consumers.delete(stream, name).catch(() => undefined)));
-    return createPuller(source, handlers, name, info.num_pending, remove);
+    return await lease.whileUp(() => makeConsumer(source, handlers));
   } catch (thrown) {
     throw toFailure(thrown, where);
   }
+}
+
+async function makeConsumer(source: PullSource, handlers: PullHandlers): Promise<PullReader> {
+  const { lease, stream } = source;
+  const manager = await streamManager(lease, source.domain);
+  const name = `${source.consumerPrefix}${source.epoch}`;
+  for await (const older of manager.consumers.list(stream)) {
+    if (older.name.startsWith(source.consumerPrefix)) await manager.consumers.delete(stream, older.name).catch(() => false);
+  }
+  const info = await manager.consumers.add(stream, consumerConfig(source, name));
+  const remove = async () => void (lease.connected() && (await manager.consumers.delete(stream, name).catch(() => undefined)));
+  return createPuller(source, handlers, name, info.num_pending, remove);
 }
 
 function consumerConfig(source: PullSource, name: string): Partial<ConsumerConfig> {
@@ -116,10 +121,13 @@ function createPuller(
     if (!up) lose(new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: the connection broke; reading starts again`));
   });
 
+  const missing = () =>
+    new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: messages are missing; reading starts again`);
+
   function deliver(message: Msg, block: string): void {
     const delivery = parseDelivery(message.reply ?? "");
     if (delivery === null || delivery.consumerSequence !== expectedConsumerSequence) {
-      return lose(new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: messages are missing; reading starts again`));
+      return lose(missing());
     }
     expectedConsumerSequence++;
     requested--;
@@ -135,13 +143,21 @@ function createPuller(
   }
 
   function onStatus(status: number, block: string): void {
-    if (status === 100) return unsettled === 0 ? handlers.onIdle?.() : undefined;
+    if (status === 100) return onSignOfLife(block);
     const undelivered = headerValue(block, HEADER.pendingMessages);
     if (status === 503 || (status === 409 && undelivered === null)) {
       return lose(new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: ${statusText(block)}; reading starts again`));
     }
     requested = Math.max(0, requested - Number(undelivered ?? requested));
     pull();
+  }
+
+  /** A sign of life counts what has been delivered. More than came here means that messages went into a link that was
+   *  down: the server does not send them again, and without a next message nothing else would tell. */
+  function onSignOfLife(block: string): void {
+    const delivered = Number(headerValue(block, HEADER.lastConsumer) ?? 0);
+    if (delivered >= expectedConsumerSequence) return lose(missing());
+    if (unsettled === 0) handlers.onIdle?.();
   }
 
   /** Asks again once half of the window is free, so that requests are few and the server never runs dry. */

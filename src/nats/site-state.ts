@@ -27,7 +27,7 @@ export function createSiteState(lease: Lease, site: SiteId): NatsSiteState {
 
   async function attempt<T>(work: (kv: KV) => Promise<T>): Promise<T> {
     try {
-      return await work(await store());
+      return await lease.whileUp(async () => work(await store()));
     } catch (thrown) {
       open = null;
       const because = thrown instanceof Error ? thrown.message : String(thrown);

@@ -5,6 +5,7 @@
  *     <subject>.<origin>.<key>                an operation, in the stream KVGW_<origin>_<bucket>
  *     kvgw_<site>_tail_<epoch>                consumer of a site on its own bucket
  *     kvgw_<reader>_from_<origin>_<epoch>     consumer of a reader on an origin's log
+ *     kvgw_verify_<random>_<epoch>            consumer of one reading of a bucket by `kvgw verify`
  *     KVGW_<site>                             KV bucket with the site's durable state
  *
  * Stream plus consumer name is unique over all sites, because acknowledgements and names cross leaf nodes. Only the
@@ -26,6 +27,8 @@ export const stateBucket = (site: SiteId): string => `KVGW_${site}`;
 export const tailConsumers = (site: SiteId): string => `kvgw_${site}_tail_`;
 export const scanConsumers = (site: SiteId): string => `kvgw_${site}_scan_`;
 export const logConsumers = (reader: SiteId, origin: SiteId): string => `kvgw_${reader}_from_${origin}_`;
+/** One reading, by somebody who is no site: `random` makes the name unique over all sites and all who verify. */
+export const verifyConsumers = (random: string): string => `kvgw_verify_${random}_`;
 
 export const apiPrefix = (domain: string | null): string => (domain === null ? "$JS.API" : `$JS.${domain}.API`);
 export const nextMessages = (domain: string | null, stream: string, consumer: string): string =>
@@ -44,6 +47,7 @@ export const HEADER = {
   expectedSequence: "Nats-Expected-Last-Sequence",
   expectedSubjectSequence: "Nats-Expected-Last-Subject-Sequence",
   pendingMessages: "Nats-Pending-Messages",
+  lastConsumer: "Nats-Last-Consumer",
 } as const;
 
 /** The key behind a log's subject. The origin is the first token equal to its name, because a bucket's subject has no

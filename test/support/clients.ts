@@ -109,7 +109,9 @@ export async function connectionCount(server: { readonly monitorPort: number }):
     signal: AbortSignal.timeout(MONITOR_WITHIN_MS),
   });
   if (!response.ok) throw new Error(`the monitor of port ${server.monitorPort} answered ${response.status}`);
-  return ((await response.json()) as { total: number }).total;
+  const { connections } = (await response.json()) as { connections: { kind?: string }[] };
+  // Leaf nodes are listed beside the clients.
+  return connections.filter(({ kind = "Client" }) => kind === "Client").length;
 }
 
 function inDomain(domain: string | undefined): { domain?: string } {

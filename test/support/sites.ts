@@ -39,6 +39,8 @@ export interface SitesOptions {
   readonly server?: NatsServerOptions;
   /** Servers that exist already, in the order of the names; disposed of with the rest. */
   readonly servers?: readonly NatsServer[];
+  /** Done at every site before its gateway starts. */
+  readonly prepare?: (clients: readonly NatsConnection[]) => Promise<void>;
   /** How a site stands in the YAML; its servers when left out. */
   readonly describe?: (server: NatsServer) => string;
   /** More sites for the YAML, without a gateway of their own. */
@@ -55,13 +57,12 @@ export async function startSites(options: SitesOptions): Promise<Sites> {
   const siteLines = [...names.map((name, index) => `${name}: ${describe(at(servers, index))}`), ...(options.others ?? [])];
   const save = (buckets: string) => writeFile(configFile, yaml(siteLines, buckets));
   await save(options.buckets);
-  const all = await Promise.all(
-    names.map(async (name, index): Promise<Site> => {
-      const server = at(servers, index);
-      const client = await connectTo(server.url);
-      return { name, server, client, gateway: startGatewayProcess({ configFile, site: name, httpPort: at(ports, index) }) };
-    }),
-  );
+  const clients = await Promise.all(servers.map(({ url }) => connectTo(url)));
+  await options.prepare?.(clients);
+  const all = names.map((name, index): Site => {
+    const gateway = startGatewayProcess({ configFile, site: name, httpPort: at(ports, index) });
+    return { name, server: at(servers, index), client: at(clients, index), gateway };
+  });
   const sites: Sites = {
     configFile,
     all,

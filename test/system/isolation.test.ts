@@ -1,0 +1,79 @@
+/** I9 and F11: one bucket's trouble is its own, is told, and ends by itself. */
+import { Kvm } from "@nats-io/kv";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BucketStatus } from "../../src/gateway/status.js";
+import { eventually } from "../support/eventually.js";
+import { type Sites, startSites } from "../support/sites.js";
+
+const BUCKETS = `
+  healthy: {}
+  awaited: { create: false }
+  full: {}`;
+
+describe("buckets in trouble beside a healthy one", () => {
+  let sites: Sites;
+
+  beforeAll(async () => {
+    // The awaited bucket exists later: readiness is asked for without it first.
+    sites = await startSites({ buckets: "  healthy: {}\n  full: {}" });
+  });
+  afterAll(() => sites.dispose());
+
+  const bucket = async (site: string, name: string) =>
+    ((await sites.site(site).gateway.status()).buckets as Record<string, BucketStatus>)[name];
+
+  async function expectHealthy(before: BucketStatus | undefined): Promise<void> {
+    const here = await new Kvm(sites.site("site-a").client).open("healthy");
+    await here.put("alive", String(Math.random()));
+    await sites.untilEqual("healthy");
+    expect(await bucket("site-b", "healthy")).toMatchObject({ state: "live", startedAt: before?.startedAt });
+    expect(await sites.site("site-b").gateway.metrics()).toContain('kvgw_pipeline_restarts_total{bucket="healthy"} 0');
+  }
+
+  it("wait for a bucket that they may not make, and take it up when it is there", async () => {
+    const before = await bucket("site-b", "healthy");
+    await sites.save(BUCKETS);
+    await eventually(
+      async () =>
+        expect(await bucket("site-b", "awaited")).toMatchObject({ state: "degraded", reason: { code: "KVGW_BUCKET_MISSING" } }),
+      { what: "the missing bucket is told" },
+    );
+    await expectHealthy(before);
+    for (const { client } of sites.all) await new Kvm(client).create("awaited");
+    await eventually(async () => expect(await bucket("site-b", "awaited")).toMatchObject({ state: "live" }), {
+      what: "the bucket is taken up",
+    });
+  });
+
+  it("stay degraded while a bucket is full, and recover when it is not", async () => {
+    const before = await bucket("site-b", "healthy");
+    const manager = await jetstreamManager(sites.site("site-b").client);
+    const { config } = await manager.streams.info("KV_full");
+    await manager.streams.update("KV_full", { ...config, max_bytes: 1_024 });
+    const here = await new Kvm(sites.site("site-a").client).open("full");
+    for (let index = 0; index < 20; index++) await here.put(`key.${index}`, "x".repeat(200));
+    await eventually(
+      async () =>
+        expect(await bucket("site-b", "full")).toMatchObject({ state: "degraded", reason: { code: "KVGW_BUCKET_FULL" } }),
+      { what: "the full bucket is told" },
+    );
+    await expectHealthy(before);
+    await manager.streams.update("KV_full", { ...config, max_bytes: -1 });
+    expect((await sites.untilEqual("full", 40_000)).size).toBe(20);
+    await eventually(async () => expect(await bucket("site-b", "full")).toMatchObject({ state: "live" }), { what: "live again" });
+  });
+
+  it("notice a bucket that is deleted and made again", async () => {
+    const before = await bucket("site-b", "healthy");
+    const client = sites.site("site-a").client;
+    await (await jetstreamManager(client)).streams.delete("KV_full");
+    await eventually(async () => expect((await (await jetstreamManager(client)).streams.info("KV_full")).config.name).toBe("KV_full"), {
+      what: "the bucket is there again",
+    });
+    await expectHealthy(before);
+    // Absence is not a delete: the other site keeps what it has.
+    const there = await new Kvm(sites.site("site-b").client).open("full");
+    expect((await there.get("key.1"))?.operation).toBe("PUT");
+  });
+});
