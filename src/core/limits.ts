@@ -122,4 +122,4 @@ export const DEMO_WAIT_MS = 10_000;
 /** A child that was asked to stop is killed after this time. */
 export const DEMO_STOP_MS = 3_000;
 /** Lines of a child's log that are kept, for the failure after which they are shown. */
-export const DEMO_LOG_LINES = 40;
+export const DEMO_LOG_LINES = 15;

@@ -64,14 +64,32 @@ export interface Delivery {
  *     $JS.ACK.<domain>.<account>.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>[.<random>]
  */
 export function parseDelivery(reply: string): Delivery | null {
-  const tokens = reply.split(".");
-  if (tokens.length < 9 || tokens[1] !== "ACK") return null;
-  const at = tokens.length === 9 ? 5 : 7;
-  const streamSequence = Number(tokens[at]);
-  const consumerSequence = Number(tokens[at + 1]);
-  const timestampNs = tokens[at + 2] ?? "";
-  const pending = Number(tokens[at + 3]);
+  if (!reply.startsWith("$JS.ACK.")) return null;
+  // Read from the end: splitting would make a dozen strings for every message.
+  const dots = dotsIn(reply);
+  let end = dots === LONGEST_DOTS ? reply.lastIndexOf(".") : reply.length;
+  if (dots < SHORTEST_DOTS) return null;
+  const back = (): string => {
+    const start = reply.lastIndexOf(".", end - 1);
+    const token = reply.slice(start + 1, end);
+    end = start;
+    return token;
+  };
+  const pending = Number(back());
+  const timestampNs = back();
+  const consumerSequence = Number(back());
+  const streamSequence = Number(back());
   return Number.isSafeInteger(streamSequence) ? { streamSequence, consumerSequence, timestampNs, pending } : null;
+}
+
+const SHORTEST_DOTS = 8;
+const LONGEST_DOTS = 11;
+const DOT = 0x2e;
+
+function dotsIn(text: string): number {
+  let dots = 0;
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) === DOT) dots++;
+  return dots;
 }
 
 /** Nanoseconds as text to microseconds as a number. */

@@ -9,7 +9,7 @@
  */
 import type { BucketConfig } from "../config/config.js";
 import type { BucketCounters } from "../core/counters.js";
-import { type GatewayError, toGatewayError } from "../core/errors.js";
+import type { GatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
 import type { SiteId } from "../core/ids.js";
 import { createKeyFilter } from "../core/key-filter.js";
@@ -33,6 +33,7 @@ import { type Appender, createAppender } from "./append.js";
 import { type Applier, createApplier } from "./apply.js";
 import { createCapture } from "./capture.js";
 import { type CausalityGuard, loadCausality } from "./causality.js";
+import { createEnd } from "./end.js";
 import { type KeyGate, createKeyGate } from "./key-gate.js";
 import { type PeerSnapshot, type Replication, createReplication } from "./replicate.js";
 import { createBackoff, until, wait } from "./retry.js";
@@ -125,19 +126,6 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     working.abort();
     await Promise.all([replicating, stage?.tail.stop()]);
   }
-}
-
-/** When a run ends: resolved by the stop signal, rejected by the first failure. */
-function createEnd(signal: AbortSignal): { readonly reached: Promise<void>; readonly fail: (thrown: unknown) => void } {
-  let fail: (thrown: unknown) => void = () => undefined;
-  const reached = new Promise<void>((resolve, reject) => {
-    fail = (thrown) => reject(toGatewayError(thrown));
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-  // A failure after the end has nobody to tell; it is not an unhandled one.
-  reached.catch(() => undefined);
-  return { reached, fail };
 }
 
 interface Stages {

@@ -15,6 +15,7 @@ import type { KeyFilter } from "../core/key-filter.js";
 import type { LoggedOperation } from "../core/operation.js";
 import type { Clock, PeerLink, Reader, SetAside, SiteState, StreamMark, Unreadable } from "../core/ports.js";
 import type { Applier } from "./apply.js";
+import { createEnd } from "./end.js";
 import { type Backoff, wait } from "./retry.js";
 
 export interface PeerSnapshot {
@@ -144,25 +145,16 @@ export function createReplication(deps: ReplicationDeps): Replication {
     const from = await startingPoint(mark);
     const own: Session = { mark, progress: createProgress(from), reader: null };
     session = own;
-    const ended = new AbortController();
-    await new Promise<void>((resolve, reject) => {
-      signal.addEventListener("abort", () => resolve(), { signal: ended.signal });
-      const handlers = {
-        onOperation: (logged: LoggedOperation, bytes: number) => onOperation(own, logged, bytes),
-        onUnreadable: (unreadable: Unreadable, bytes: number) => onUnreadable(own, unreadable, bytes),
-        onLost: reject,
-      };
-      deps.link.read(from + 1, deps.windowOperations, handlers).then((reader) => {
-        own.reader = reader;
-        deps.backoff.reset();
-        lastContactMs = clock.nowMs();
-        enter("live", null);
-        if (signal.aborted) resolve();
-      }, reject);
-    }).finally(() => {
-      ended.abort();
-      return own.reader?.stop();
+    const end = createEnd(signal);
+    own.reader = await deps.link.read(from + 1, deps.windowOperations, {
+      onOperation: (logged, bytes) => onOperation(own, logged, bytes),
+      onUnreadable: (unreadable, bytes) => onUnreadable(own, unreadable, bytes),
+      onLost: end.fail,
     });
+    deps.backoff.reset();
+    lastContactMs = clock.nowMs();
+    enter("live", null);
+    await end.reached.finally(() => own.reader?.stop());
   }
 
   return {
