@@ -9,7 +9,6 @@ export type Remedy = "retry" | "operator" | "bug";
 export const ERROR_REMEDY = {
   KVGW_CONFIG_INVALID: "operator",
   KVGW_CONFIG_UNREADABLE: "operator",
-  KVGW_SITE_CHANGED: "operator",
   KVGW_USAGE: "operator",
   KVGW_UNREACHABLE: "retry",
   KVGW_TIMEOUT: "retry",
@@ -19,7 +18,6 @@ export const ERROR_REMEDY = {
   KVGW_BUCKET_FULL: "operator",
   KVGW_LOG_MISSING: "retry",
   KVGW_LOG_UNSUITABLE: "operator",
-  KVGW_LOG_FENCED: "retry",
   KVGW_LOG_FULL: "operator",
   KVGW_STREAM_CHANGED: "retry",
   KVGW_READER_LOST: "retry",
@@ -28,7 +26,6 @@ export const ERROR_REMEDY = {
   KVGW_STATE_UNAVAILABLE: "retry",
   KVGW_SECRET_UNREADABLE: "operator",
   KVGW_SERVER_UNSUITABLE: "operator",
-  KVGW_STOPPED: "retry",
   KVGW_INTERNAL: "bug",
 } as const satisfies Record<string, Remedy>;
 

@@ -71,8 +71,6 @@ export const APPEND_WINDOW_OPERATIONS = 1_024;
 export const APPLY_TAIL_WAIT_MS = 2_000;
 /** Times that one operation may lose its race in a row before the pipeline starts afresh. */
 export const APPLY_ATTEMPTS_MAX = 50;
-/** Local writes of one key that wait for an apply in flight on it; more, and the whole tail waits instead. */
-export const DEFERRED_PER_BUCKET_MAX = 4_096;
 
 // ── durable state ─────────────────────────────────────────────────────────────────────────────────────────────────
 /** A checkpoint is written at most this often: after a crash at most this much is read and ignored again. */

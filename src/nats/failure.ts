@@ -18,11 +18,19 @@ export const API_ERROR = {
   bytesExceeded: 10077,
   messagesExceeded: 10076,
   headersTooLarge: 10097,
-  insufficientStorage: 10047,
+  storageExceeded: 10047,
+  accountResourcesExceeded: 10002,
+  insufficientResources: 10023,
   noJetStreamHere: 10039,
 } as const;
 
-const FULL: readonly number[] = [API_ERROR.bytesExceeded, API_ERROR.messagesExceeded, API_ERROR.insufficientStorage, 10023, 10002];
+const FULL: readonly number[] = [
+  API_ERROR.bytesExceeded,
+  API_ERROR.messagesExceeded,
+  API_ERROR.storageExceeded,
+  API_ERROR.accountResourcesExceeded,
+  API_ERROR.insufficientResources,
+];
 
 /** @param where what was being done, as the start of a sentence: `bucket config at site-a` */
 export function toFailure(thrown: unknown, where: string): GatewayError {
@@ -36,7 +44,7 @@ export function toFailure(thrown: unknown, where: string): GatewayError {
   if (thrown instanceof errors.NoRespondersError || (thrown instanceof errors.RequestError && thrown.isNoResponders())) {
     return failure("KVGW_UNREACHABLE", "JetStream does not answer there; check that it is enabled and the domain exists");
   }
-  if (thrown instanceof JetStreamApiError) return apiFailure(thrown.code, because, where, thrown);
+  if (thrown instanceof JetStreamApiError) return apiFailure(thrown.code, because, where, undefined, thrown);
   if (thrown instanceof JetStreamError || isConnectionProblem(thrown)) {
     return failure("KVGW_UNREACHABLE", "retried until the server answers");
   }
@@ -44,10 +52,16 @@ export function toFailure(thrown: unknown, where: string): GatewayError {
 }
 
 /** A refusal that came as an answer to a publish or an API request. */
-export function apiFailure(code: number, description: string, where: string, cause?: unknown): GatewayError {
+export function apiFailure(
+  code: number,
+  description: string,
+  where: string,
+  full: "KVGW_BUCKET_FULL" | "KVGW_LOG_FULL" = "KVGW_BUCKET_FULL",
+  cause?: unknown,
+): GatewayError {
   const said = `${where}: ${description} (${code})`;
   if (FULL.includes(code)) {
-    return new GatewayError("KVGW_BUCKET_FULL", `${said}; raise its limits or free space: retried until then`, cause);
+    return new GatewayError(full, `${said}; raise its limits or free space: retried until then`, cause);
   }
   if (code === API_ERROR.noJetStreamHere) {
     return new GatewayError("KVGW_DENIED", `${said}; enable JetStream for this account`, cause);

@@ -21,7 +21,7 @@ import { type LogContext, type LogFormat, logHeaders, logPayload, readLogMessage
 import type { Answer } from "./publisher.js";
 import { scanStream } from "./scan.js";
 import { findStream, lastExisting, markOf, streamManager } from "./streams.js";
-import { everythingBelow, keyOfLogSubject, logPrefix, logStream, scanConsumers, subjectOf } from "./subjects.js";
+import { ANY_SUBJECT, everythingBelow, keyOfLogSubject, logPrefix, logStream, scanConsumers, subjectOf } from "./subjects.js";
 
 export interface LogPlace {
   /** The connection to where the log lives, and the JetStream domain there. */
@@ -62,7 +62,7 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
       try {
         const { mark, last } = await lease.whileUp(async () => {
           const api = await streamManager(lease, domain);
-          return { mark: markOf(await api.streams.info(stream)), last: await lastExisting(api, stream, ">") };
+          return { mark: markOf(await api.streams.info(stream)), last: await lastExisting(api, stream, ANY_SUBJECT) };
         });
         if (last < from) return mark;
         const context: LogContext = { origin: names.site, bucket: names.bucket, format: names.format, headersOnly: true };
@@ -151,7 +151,7 @@ function toRefusal(code: number, description: string, where: string): AppendOutc
     case API_ERROR.headersTooLarge:
       return TOO_LARGE;
     default:
-      return { kind: "failed", error: apiFailure(code, description, where) };
+      return { kind: "failed", error: apiFailure(code, description, where, "KVGW_LOG_FULL") };
   }
 }
 
