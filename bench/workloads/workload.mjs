@@ -1,0 +1,39 @@
+/**
+ * What a workload is: a load, and what is measured of it.
+ *
+ * @typedef {object} Workload
+ * @property {string} name
+ * @property {(of: { scale: Scale, valueBytes: number }) => string} title
+ * @property {(context: Context) => Promise<Outcome>} measure
+ *
+ * @typedef {{ stage: Stage, sites: Sites, prepared: Prepared, scale: Scale, valueBytes: number }} Context
+ * @typedef {object} Outcome
+ * @property {number} operations
+ * @property {Usage} usage
+ * @property {number} [operationsPerSecond]
+ * @property {number} [ms]
+ * @property {number} [firstAtBMs]
+ * @property {number} [writerMs]
+ * @property {number} [behindWriterMs] from the last acknowledgement at A until B was complete
+ * @property {number} [storedAtB]
+ * @property {Latencies} [fromCall]
+ * @property {Latencies} [fromAck]
+ * @property {Latencies} [callToAck]
+ * @property {number} [writerLateMaxMs]
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** What a start stirs up (files, first compilations) is over by then. */
+const SETTLE_MS = 1_000;
+
+/** @import { Latencies } from "../figures.mjs" */
+/** @import { Usage } from "../measure.mjs" */
+/** @import { Scale } from "../plan.mjs" */
+/** @import { Sites } from "../sites.mjs" */
+/** @import { Stage } from "../stage.mjs" */
+/** @import { Prepared } from "../subjects/subject.mjs" */
+
+/** @param {Stage} stage */
+export function settle({ signal }) {
+  return sleep(SETTLE_MS, undefined, { signal });
+}
