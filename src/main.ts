@@ -3,7 +3,12 @@
 import { Command, CommanderError } from "commander";
 import { programVersion } from "./cli/common-options.js";
 import { EXIT, exitCodeOf } from "./cli/exit-codes.js";
+import { addDemo } from "./cli/demo.js";
+import { addPlan } from "./cli/plan.js";
 import { addRun } from "./cli/run.js";
+import { addStatus } from "./cli/status.js";
+import { addValidate } from "./cli/validate.js";
+import { addVerify } from "./cli/verify.js";
 import { toGatewayError } from "./core/errors.js";
 
 const program = new Command("kvgw")
@@ -11,7 +16,7 @@ const program = new Command("kvgw")
   .version(programVersion())
   .showHelpAfterError("(kvgw --help lists the commands)")
   .exitOverride();
-for (const add of [addRun]) add(program);
+for (const add of [addRun, addValidate, addPlan, addStatus, addVerify, addDemo]) add(program);
 for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
 
 try {

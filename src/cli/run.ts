@@ -3,7 +3,6 @@
  * file, a clock or the environment by itself.
  */
 import type { Command } from "commander";
-import type { ConfigProblem } from "../config/config.js";
 import { readConfigFile, watchConfigFile } from "../config/file.js";
 import { parseConfig } from "../config/parse.js";
 import { describeConfig } from "../config/redact.js";
@@ -20,20 +19,18 @@ import { createSystemClock, readSecret, systemRandom } from "../system.js";
 import { createLogger } from "../telemetry/log.js";
 import { createMetrics } from "../telemetry/metrics.js";
 import { createObserver } from "../telemetry/observe.js";
-import { type CommonOptions, configPath, programVersion } from "./common-options.js";
+import { CONFIG_OPTION, type CommonOptions, SITE_OPTION, configPath, programVersion } from "./common-options.js";
+import { formatProblem } from "./config-source.js";
 import { EXIT } from "./exit-codes.js";
 
 export function addRun(program: Command): void {
   program
     .command("run")
     .description("run this site's gateway until SIGTERM")
-    .option("-c, --config <file>", "configuration file (KVGW_CONFIG, default config/gateway.yaml)")
-    .option("--site <name>", "which site this is (KVGW_SITE, then the file's own)")
+    .option(...CONFIG_OPTION)
+    .option(...SITE_OPTION)
     .action((options: CommonOptions) => run(options));
 }
-
-const formatProblem = ({ file, line, column, path, message }: ConfigProblem): string =>
-  `${file}:${line}:${column} ${path === "" ? "" : `${path}: `}${message}`;
 
 /** Resolves when the gateway has stopped. KVGW_CONFIG_INVALID, KVGW_CONFIG_UNREADABLE if it cannot start. */
 async function run(options: CommonOptions): Promise<void> {

@@ -17,7 +17,8 @@ export interface Terminal {
 }
 
 export function createTerminal(): Terminal {
-  const interactive = process.stdout.isTTY;
+  // Not `false` but absent when piped, whatever the types say.
+  const interactive = Boolean(process.stdout.isTTY);
   const colour = pico.createColors(interactive && pico.isColorSupported);
   return {
     colour,

@@ -31,6 +31,8 @@ const OLD: Observation = Object.freeze({ kind: "old" });
 
 export interface Replica {
   get(key: Key): Known | undefined;
+  /** What a write of the key must name: the last revision seen of it, 0 if the bucket holds no message of it. */
+  revision(key: Key): Revision;
   /** Takes in one entry of the tail. Entries must come in revision order per key; repeats are harmless. */
   observe(entry: Entry & { readonly key: Key }, causality: Causality): Observation;
   /** Takes in our own write, acknowledged at `revision`. */
@@ -58,12 +60,15 @@ export function createReplica(site: SiteId): Replica {
   const knownByKey = new Map<Key, Known>();
   const loggedByKey = new Map<Key, LoggedOperation>();
   const uncertainByKey = new Map<Key, Version>();
+  // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
+  const bareByKey = new Map<Key, Revision>();
   let tombstones = 0;
 
   function set(key: Key, next: Known): void {
     const before = knownByKey.get(key);
     tombstones += Number(next.tombstone) - Number(before?.tombstone ?? false);
     knownByKey.set(key, next);
+    bareByKey.delete(key);
     const uncertain = uncertainByKey.get(key);
     if (uncertain !== undefined && compareVersions(next.version, uncertain) >= 0) uncertainByKey.delete(key);
   }
@@ -81,15 +86,19 @@ export function createReplica(site: SiteId): Replica {
     return { kind: "local-write", operation };
   }
 
+  const revisionOf = (key: Key): Revision => knownByKey.get(key)?.revision ?? bareByKey.get(key) ?? 0;
+
   return {
     get: (key) => knownByKey.get(key),
+    revision: revisionOf,
 
     observe(entry, causality) {
       const { key, revision } = entry;
       const current = knownByKey.get(key);
-      if (current !== undefined && revision <= current.revision) return OLD;
+      if (revision <= revisionOf(key)) return OLD;
       if (entry.kind === "expired") {
         if (current !== undefined) set(key, { ...current, tombstone: true, revision });
+        else bareByKey.set(key, revision);
         return EXPIRED;
       }
       if (entry.version !== null) {
@@ -115,7 +124,9 @@ export function createReplica(site: SiteId): Replica {
 
     recordVanished(key, revision) {
       const current = knownByKey.get(key);
-      if (current !== undefined && revision < current.revision) set(key, { ...current, revision });
+      if (revision >= revisionOf(key)) return;
+      if (current !== undefined) set(key, { ...current, revision });
+      else bareByKey.set(key, revision);
     },
 
     recordUncertain(key, version) {

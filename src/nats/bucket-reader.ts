@@ -3,7 +3,6 @@
  * needs, whose name no other reading shares and which is removed at the end.
  */
 import type { JetStreamManager, StoredMsg } from "@nats-io/jetstream";
-import type { Msg } from "@nats-io/transport-node";
 import { GatewayError } from "../core/errors.js";
 import type { BucketName } from "../core/ids.js";
 import { READ_WINDOW_MESSAGES } from "../core/limits.js";
@@ -11,9 +10,9 @@ import type { Entry } from "../core/operation.js";
 import type { Clock } from "../core/ports.js";
 import type { Lease } from "./connections.js";
 import { type EntryContext, toEntry } from "./entry.js";
-import { toFailure } from "./failure.js";
-import { type Delivery, headerLine, isoToNanos } from "./message.js";
-import { openPullReader } from "./pull-reader.js";
+import { API_ERROR, isApiError, toFailure } from "./failure.js";
+import { headerLine, isoToNanos } from "./message.js";
+import { scanStream } from "./scan.js";
 import { findStream, lastExisting, streamManager } from "./streams.js";
 import { bucketPrefix, bucketStream, everythingBelow, verifyConsumers } from "./subjects.js";
 
@@ -32,7 +31,7 @@ export interface BucketReader {
   exists(): Promise<boolean>;
   /** The last entry of every key, once; a key that is written meanwhile may come again. */
   scan(onEntry: (entry: Entry) => void): Promise<void>;
-  /** What the key holds now, null if its stream has no message of it. */
+  /** What the key holds now, null if there is no message of it, or no bucket. */
   read(key: string): Promise<Entry | null>;
 }
 
@@ -61,17 +60,21 @@ export function createBucketReader(place: BucketPlace, bucket: BucketName, where
       }),
 
     scan: (onEntry) =>
-      attempt((api) =>
-        scanLast(place, api, stream, everythingBelow(prefix), (message, block, { streamSequence, timestampNs }) => {
+      attempt((api) => {
+        const subject = everythingBelow(prefix);
+        const consumer = { consumerPrefix: verifyConsumers(place.newToken()), epoch: 1 };
+        const source = { ...place, ...consumer, stream, windowMessages: () => READ_WINDOW_MESSAGES, from: { lastPerSubject: subject } };
+        const findLast = () => lastExisting(api, stream, subject);
+        return scanStream(source, findLast, (message, block, { streamSequence, timestampNs }) => {
           const key = message.subject.slice(prefix.length);
           onEntry(toEntry({ key, value: message.data, revision: streamSequence, timestampNs, block }, context));
-        }),
-      ),
+        });
+      }),
 
     read: (key) =>
       attempt(async (api) => {
         // The keeper of the stream answers, not a replica that may lag behind.
-        const stored = await api.streams.getMessage(stream, { last_by_subj: prefix + key });
+        const stored = await api.streams.getMessage(stream, { last_by_subj: prefix + key }).catch(nullIfNoStream);
         if (stored === null) return null;
         const { data: value, seq: revision, timestamp } = stored;
         return toEntry({ key, value, revision, timestampNs: isoToNanos(timestamp), block: blockOf(stored) }, context);
@@ -79,45 +82,9 @@ export function createBucketReader(place: BucketPlace, bucket: BucketName, where
   };
 }
 
-type OnMessage = (message: Msg, block: string, delivery: Delivery) => void;
-
-/** Over when the last message that existed at the beginning has passed. It may be removed before it comes: so when the
- *  server has nothing to send, what the last one is is asked again. */
-async function scanLast(place: BucketPlace, api: JetStreamManager, stream: string, subject: string, onMessage: OnMessage): Promise<void> {
-  let target = await lastExisting(api, stream, subject);
-  if (target === 0) return;
-  let settle: { resolve: () => void; reject: (reason: unknown) => void } | null = null;
-  let position = 0;
-  const check = () => void (position >= target && settle?.resolve());
-  const findTarget = async () => {
-    target = await lastExisting(api, stream, subject);
-    check();
-  };
-  const reader = await openPullReader(
-    {
-      ...place,
-      stream,
-      consumerPrefix: verifyConsumers(place.newToken()),
-      epoch: 1,
-      windowMessages: () => READ_WINDOW_MESSAGES,
-      from: { lastPerSubject: subject },
-    },
-    {
-      onMessage(message, block, delivery) {
-        onMessage(message, block, delivery);
-        reader.release(1, message.data.length);
-        position = delivery.streamSequence;
-        check();
-      },
-      onIdle: () => void findTarget().catch((thrown: unknown) => settle?.reject(thrown)),
-      onLost: (error) => settle?.reject(error),
-    },
-  );
-  const over = new Promise<void>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  reader.start();
-  await over.finally(() => reader.stop());
+function nullIfNoStream(thrown: unknown): null {
+  if (isApiError(thrown, API_ERROR.streamNotFound)) return null;
+  throw thrown;
 }
 
 /** The headers of a message that came as an answer, in the form in which a delivered one has them. */

@@ -4,6 +4,7 @@
  * rest of a message. This is the only file that knows undocumented shapes of the library.
  */
 import type { Msg, MsgHdrs } from "@nats-io/transport-node";
+import { DELIVERY_PREFIX } from "./subjects.js";
 
 const NO_HEADERS = "";
 
@@ -64,7 +65,7 @@ export interface Delivery {
  *     $JS.ACK.<domain>.<account>.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>[.<random>]
  */
 export function parseDelivery(reply: string): Delivery | null {
-  if (!reply.startsWith("$JS.ACK.")) return null;
+  if (!reply.startsWith(DELIVERY_PREFIX)) return null;
   // Read from the end: splitting would make a dozen strings for every message.
   const dots = dotsIn(reply);
   let end = dots === LONGEST_DOTS ? reply.lastIndexOf(".") : reply.length;

@@ -60,15 +60,13 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
 
     async scan(from, onOperation) {
       try {
-        const { mark, last } = await lease.whileUp(async () => {
-          const api = await streamManager(lease, domain);
-          return { mark: markOf(await api.streams.info(stream)), last: await lastExisting(api, stream, ANY_SUBJECT) };
-        });
-        if (last < from) return mark;
+        const api = await streamManager(lease, domain);
+        const mark = markOf(await lease.whileUp(() => api.streams.info(stream)));
         const context: LogContext = { origin: names.site, bucket: names.bucket, format: names.format, headersOnly: true };
         const consumerPrefix = scanConsumers(names.site);
         const source = { ...place, stream, consumerPrefix, windowMessages: () => READ_WINDOW_MESSAGES, headersOnly: true };
-        await scanStream({ ...source, from: { sequence: from } }, last, (message, block, { streamSequence }) => {
+        const findLast = () => lease.whileUp(() => lastExisting(api, stream, ANY_SUBJECT));
+        await scanStream({ ...source, from: { sequence: from } }, findLast, (message, block, { streamSequence }) => {
           const key = keyOfLogSubject(message.subject, prefix, names.site);
           const read = readLogMessage({ key, block, payload: message.data, sequence: streamSequence }, context);
           // What cannot be read in the own log was not written by us; a later write of its key replaces it.

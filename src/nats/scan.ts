@@ -1,26 +1,42 @@
-/** Reads a stream once, from a sequence to a known last message, at full speed. */
+/**
+ * Reads a stream once, at full speed, up to the last message that existed when the reading began. That message may be
+ * removed before it comes: so when the server has nothing to send, what the last one is is asked again. "Pending: 0" is
+ * not believed; that count has been seen wrong.
+ */
 import type { Msg } from "@nats-io/transport-node";
-import type { GatewayError } from "../core/errors.js";
 import type { Delivery } from "./message.js";
 import { type PullSource, openPullReader } from "./pull-reader.js";
 
-/** Resolves when the message at `last`, or a later one, has been handed out. */
+/** @param findLast the sequence of the last message there is now, 0 if there is none */
 export async function scanStream(
   source: PullSource,
-  last: number,
+  findLast: () => Promise<number>,
   onMessage: (message: Msg, block: string, delivery: Delivery) => void,
 ): Promise<void> {
-  let settle: { resolve: () => void; reject: (error: GatewayError) => void } | null = null;
+  const first = "sequence" in source.from ? source.from.sequence : 1;
+  let target = await findLast();
+  if (target < first) return;
+  let position = 0;
+  let settle: { resolve: () => void; reject: (reason: unknown) => void } | null = null;
+  const over = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  const check = () => void (position >= target && settle?.resolve());
+  const findTarget = async () => {
+    target = await findLast();
+    if (target < first) settle?.resolve();
+    check();
+  };
   const reader = await openPullReader(source, {
     onMessage(message, block, delivery) {
       onMessage(message, block, delivery);
       reader.release(1, message.data.length);
-      if (delivery.streamSequence >= last || delivery.pending === 0) settle?.resolve();
+      position = delivery.streamSequence;
+      check();
     },
+    onIdle: () => void findTarget().catch((thrown: unknown) => settle?.reject(thrown)),
     onLost: (error) => settle?.reject(error),
   });
-  await new Promise<void>((resolve, reject) => {
-    settle = { resolve, reject };
-    reader.start();
-  }).finally(() => reader.stop());
+  reader.start();
+  await over.finally(() => reader.stop());
 }

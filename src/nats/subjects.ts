@@ -18,6 +18,9 @@ export const bucketPrefix = (bucket: BucketName): string => `$KV.${bucket}.`;
 
 export const logStream = (site: SiteId, bucket: BucketName): string => `KVGW_${site}_${bucket}`;
 export const logPrefix = (subject: string, site: SiteId): string => `${subject}.${site}.`;
+/** Every subject of ours. Not `>`: asked for the last message of that, servers look at the stream's last sequence only,
+ *  and find nothing once that message is gone. */
+export const ANY_SUBJECT = "*.>";
 export const everythingBelow = (prefix: string): string => `${prefix}>`;
 export const subjectOf = (prefix: string, key: Key): string => prefix + key;
 
@@ -30,6 +33,8 @@ export const logConsumers = (reader: SiteId, origin: SiteId): string => `kvgw_${
 /** One reading, by somebody who is no site: `random` makes the name unique over all sites and all who verify. */
 export const verifyConsumers = (random: string): string => `kvgw_verify_${random}_`;
 
+/** How the reply subject of every delivered message begins. */
+export const DELIVERY_PREFIX = "$JS.ACK.";
 export const apiPrefix = (domain: string | null): string => (domain === null ? "$JS.API" : `$JS.${domain}.API`);
 export const nextMessages = (domain: string | null, stream: string, consumer: string): string =>
   `${apiPrefix(domain)}.CONSUMER.MSG.NEXT.${stream}.${consumer}`;

@@ -13,6 +13,7 @@ import { APPEND_WINDOW_OPERATIONS } from "../core/limits.js";
 import type { EntryIdentity, LoggedOperation, Operation } from "../core/operation.js";
 import type { AppendOutcome, Clock, OperationLog, StreamMark } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
+import { compareVersions } from "../core/version.js";
 import { type Backoff, wait } from "./retry.js";
 
 export interface Appender {
@@ -50,6 +51,7 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
   let inFlight = 0;
   let lastSequence = mark.lastSequence;
   let looking = false;
+  let troubled = false;
   // Outcomes of sends before the last look say nothing any more.
   let generation = 0;
 
@@ -72,6 +74,7 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
       queue.shift();
       inFlight--;
       pending.done();
+      recovered();
       return send();
     }
     generation++;
@@ -88,6 +91,7 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
     let trouble = outcome.kind === "failed" ? outcome.error : null;
     for (let looked = false; !looked && !signal.aborted; ) {
       if (trouble !== null) {
+        troubled = true;
         deps.onTrouble(trouble);
         await wait(deps.clock, deps.backoff.nextMs(), signal);
       }
@@ -97,11 +101,18 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
       );
     }
     if (signal.aborted) return;
-    deps.backoff.reset();
-    deps.onTrouble(null);
+    // That the log can be read does not say that it takes operations: only the next one does.
+    if (queue.length === 0) recovered();
     looking = false;
     deps.observe({ type: "log-resumed", bucket: deps.bucket, sequence: lastSequence, resent: queue.length });
     send();
+  }
+
+  function recovered(): void {
+    if (!troubled) return;
+    troubled = false;
+    deps.backoff.reset();
+    deps.onTrouble(null);
   }
 
   async function look(): Promise<void> {
@@ -114,6 +125,9 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
     for (const logged of landed) {
       deps.replica.adopt(logged);
       drop((queued) => isSuperseded(queued, logged));
+      if (queue.some((queued) => isOvertaken(queued, logged))) {
+        throw new GatewayError("KVGW_STREAM_CHANGED", `another gateway writes the operation log of ${deps.bucket}; starting afresh`);
+      }
     }
   }
 
@@ -137,6 +151,11 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
 function isSuperseded({ operation, identity }: Pending, logged: LoggedOperation): boolean {
   if (logged.identity === null || operation.key !== logged.operation.key) return false;
   return identity.bucketCreated === logged.identity.bucketCreated && identity.revision <= logged.identity.revision;
+}
+
+/** A later write of the key, stamped before it was known what the log names as its predecessor (I5). */
+function isOvertaken({ operation }: Pending, logged: LoggedOperation): boolean {
+  return operation.key === logged.operation.key && compareVersions(operation.version, logged.operation.version) <= 0;
 }
 
 function retryable(thrown: unknown): GatewayError {

@@ -56,6 +56,8 @@ interface Flight {
   readonly peer: SiteId;
   readonly settled: Settled;
   attempts: number;
+  /** Attempts lost in a row to another write of the key. */
+  races: number;
   /** The last attempt was refused for a reason that has nothing to do with the key. */
   failing: boolean;
   /** An attempt without an answer may have landed. */
@@ -79,7 +81,7 @@ export function createApplier(deps: ApplierDeps): Applier {
     if (decision.outcome !== "apply") return finish(flight, decision);
     if (operation.value.length + OPERATION_HEADER_BYTES_MAX > deps.messageBytesMax) return tooLarge(flight);
     if (!causality.cover(operation, () => start(flight))) return;
-    const expected = known?.revision ?? 0;
+    const expected = replica.revision(operation.key);
     gate.close(operation.key);
     store.apply(operation, expected, (outcome) => land(flight, operation, expected, decision, outcome));
   }
@@ -90,6 +92,7 @@ export function createApplier(deps: ApplierDeps): Applier {
     gate.open(operation.key);
     if (signal.aborted) return;
     setFailing(flight, outcome.kind === "failed" ? outcome.error : null);
+    if (outcome.kind !== "refused") flight.races = 0;
     switch (outcome.kind) {
       case "written":
         return finish(flight, decision);
@@ -107,8 +110,8 @@ export function createApplier(deps: ApplierDeps): Applier {
 
   function again(flight: Flight, key: Key, expected: number, actual: number | null): void {
     deps.counters.races++;
-    if (++flight.attempts >= APPLY_ATTEMPTS_MAX) {
-      const message = `bucket ${deps.bucket.name}: an operation lost ${flight.attempts} races in a row; starting afresh`;
+    if (++flight.races >= APPLY_ATTEMPTS_MAX) {
+      const message = `bucket ${deps.bucket.name}: an operation lost ${flight.races} races in a row; starting afresh`;
       return deps.onFatal(new GatewayError("KVGW_APPLY_STUCK", message));
     }
     if (actual === null) return later(flight);
@@ -146,6 +149,7 @@ export function createApplier(deps: ApplierDeps): Applier {
   }
 
   function leave(flight: Flight): void {
+    setFailing(flight, null);
     outstanding--;
     const { key } = flight.operation;
     const chain = flightByKey.get(key);
@@ -157,7 +161,7 @@ export function createApplier(deps: ApplierDeps): Applier {
 
   return {
     submit(operation, peer, settled) {
-      const flight: Flight = { operation, peer, settled, attempts: 0, failing: false, uncertain: false, next: null };
+      const flight: Flight = { operation, peer, settled, attempts: 0, races: 0, failing: false, uncertain: false, next: null };
       outstanding++;
       const chain = flightByKey.get(operation.key);
       if (chain !== undefined) {

@@ -35,6 +35,7 @@ import { createCapture } from "./capture.js";
 import { type CausalityGuard, loadCausality } from "./causality.js";
 import { createEnd } from "./end.js";
 import { type KeyGate, createKeyGate } from "./key-gate.js";
+import { createPace } from "./pace.js";
 import { type PeerSnapshot, type Replication, createReplication } from "./replicate.js";
 import { createBackoff, until, wait } from "./retry.js";
 import { type SetAsideStore, loadSetAside } from "./set-aside.js";
@@ -222,9 +223,11 @@ function createReplications(
   const { clock, counters, observe } = deps;
   const { name: bucket, keys } = deps.config();
   const includes = createKeyFilter(keys);
+  const pace = createPace(clock, () => deps.config().limits.opsPerSecond);
   const create = (peer: SiteId, link: PeerLink) =>
     createReplication({
       ...{ bucket, peer, link, state: ports.state, applier: stage.applier, includes, counters, clock, observe, signal },
+      pace,
       backoff: createBackoff(deps.random),
       windowOperations: () => deps.config().limits.inFlight,
       setAside: stage.setAside,

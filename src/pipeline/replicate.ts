@@ -13,9 +13,10 @@ import type { Observe, PeerState, Reason } from "../core/events.js";
 import type { BucketName, Sequence, SiteId } from "../core/ids.js";
 import type { KeyFilter } from "../core/key-filter.js";
 import type { LoggedOperation } from "../core/operation.js";
-import type { Clock, PeerLink, Reader, SetAside, SiteState, StreamMark, Unreadable } from "../core/ports.js";
+import type { Clock, PeerLink, Reader, SetAside, SetAsideReason, SiteState, StreamMark, Unreadable } from "../core/ports.js";
 import type { Applier } from "./apply.js";
 import { createEnd } from "./end.js";
+import type { Pace } from "./pace.js";
 import { type Backoff, wait } from "./retry.js";
 
 export interface PeerSnapshot {
@@ -44,6 +45,8 @@ export interface ReplicationDeps {
   readonly counters: BucketCounters;
   readonly clock: Clock;
   readonly backoff: Backoff;
+  /** Shared by all peers of the bucket. */
+  readonly pace: Pace;
   /** Operations of this peer in flight at most; may change while it runs. */
   readonly windowOperations: () => number;
   readonly observe: Observe;
@@ -121,14 +124,12 @@ export function createReplication(deps: ReplicationDeps): Replication {
       return done();
     }
     const { key, kind, version } = operation;
-    applier.submit(operation, peer, {
-      done,
-      refuse(refusal, detail) {
-        counters.setAside[refusal]++;
-        const at = { created: own.mark.created, position: sequence };
-        deps.setAside({ key, origin: peer, reason: refusal, detail, kind, version, at }, done);
-      },
-    });
+    const refuse = (refusal: SetAsideReason, detail: string) => {
+      counters.setAside[refusal]++;
+      const at = { created: own.mark.created, position: sequence };
+      deps.setAside({ key, origin: peer, reason: refusal, detail, kind, version, at }, done);
+    };
+    deps.pace.next(() => applier.submit(operation, peer, { done, refuse }));
   }
 
   function onUnreadable(own: Session, unreadable: Unreadable, bytes: number): void {

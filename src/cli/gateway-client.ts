@@ -1,0 +1,83 @@
+/**
+ * A running gateway, asked over its HTTP API. Every question has an end, and what is not the answer of a gateway is an
+ * error that says how to come to one.
+ */
+import { GatewayError } from "../core/errors.js";
+import { GATEWAY_ANSWER_MS } from "../core/limits.js";
+import type { GatewayStatus } from "../gateway/status.js";
+import { printable } from "./wording.js";
+
+/** KVGW_UNREACHABLE if no gateway answers there, KVGW_DENIED if it wants another token. */
+export interface GatewayClient {
+  status(): Promise<GatewayStatus>;
+  /** The config in force in the form of the file, secrets blanked; null while none is loaded. */
+  config(): Promise<unknown>;
+}
+
+/** KVGW_USAGE if `url` cannot be one. @param token sent as bearer */
+export function createGatewayClient(url: string, token: string | undefined): GatewayClient {
+  const base = parseBase(url);
+  const headers = token === undefined || token === "" ? {} : { authorization: `Bearer ${token}` };
+  const get = (path: string) => ask(new URL(path, base), { headers });
+  return {
+    async status() {
+      const answer = await get("api/v1/status");
+      if (isStatus(answer)) return answer;
+      throw unreachable(base, "what answers there is no gateway");
+    },
+    config: () => get("api/v1/config"),
+  };
+}
+
+function parseBase(url: string): URL {
+  const base = URL.canParse(url) ? new URL(url.endsWith("/") ? url : `${url}/`) : null;
+  if (base !== null && /^https?:$/.test(base.protocol) && base.username === "" && base.password === "") return base;
+  const message = "--gateway takes an address such as http://127.0.0.1:9480; a token goes into KVGW_TOKEN";
+  throw new GatewayError("KVGW_USAGE", message);
+}
+
+async function ask(url: URL, { headers }: { readonly headers: Record<string, string> }): Promise<unknown> {
+  let response: Response;
+  let text: string;
+  try {
+    // A redirect would carry the token to somebody else.
+    response = await fetch(url, { headers, redirect: "error", signal: AbortSignal.timeout(GATEWAY_ANSWER_MS) });
+    text = await response.text();
+  } catch (thrown) {
+    throw unreachable(url, reasonOf(thrown), thrown);
+  }
+  if (response.status === 401 || response.status === 403) {
+    const message = `the gateway at ${url.origin} refuses (${response.status}); set KVGW_TOKEN to its token`;
+    throw new GatewayError("KVGW_DENIED", message);
+  }
+  if (!response.ok) throw unreachable(url, `it answers ${response.status}`);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (thrown) {
+    throw unreachable(url, "what answers there is no gateway", thrown);
+  }
+}
+
+function unreachable(url: URL, why: string, cause?: unknown): GatewayError {
+  const advice = "start one there, or name another with --gateway or KVGW_GATEWAY";
+  return new GatewayError("KVGW_UNREACHABLE", `no gateway at ${url.origin}: ${printable(why)}; ${advice}`, cause);
+}
+
+/** `fetch` hides the reason one or two levels deep. */
+function reasonOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  if (thrown.name === "TimeoutError") return `no answer within ${GATEWAY_ANSWER_MS / 1_000} s`;
+  const { cause } = thrown;
+  const code = (cause as { readonly code?: unknown } | undefined)?.code;
+  if (typeof code === "string") return code === "ECONNREFUSED" ? "nobody listens there" : code;
+  return cause instanceof Error ? cause.message : thrown.message;
+}
+
+/** As far as the commands rely on it. */
+function isStatus(answer: unknown): answer is GatewayStatus {
+  if (!isObject(answer)) return false;
+  const { site, buckets, config } = answer as Partial<Record<keyof GatewayStatus, unknown>>;
+  return typeof site === "string" && isObject(buckets) && isObject(config);
+}
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;

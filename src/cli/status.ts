@@ -1,0 +1,102 @@
+/** `kvgw status`: what a running gateway says of itself, for people. Exit code 0 whenever it could be asked. */
+import type { Command } from "commander";
+import type { BucketState, PeerState, Reason } from "../core/events.js";
+import type { BucketStatus, GatewayStatus, PeerStatus } from "../gateway/status.js";
+import { type CommonOptions, GATEWAY_OPTION, JSON_OPTION, gatewayUrl } from "./common-options.js";
+import { createGatewayClient } from "./gateway-client.js";
+import { type Terminal, createTerminal, table } from "./terminal.js";
+import { count, formatAgo, formatSeconds, printable } from "./wording.js";
+
+export function addStatus(program: Command): void {
+  program
+    .command("status")
+    .description("show buckets, peers and lag of a running gateway (token: KVGW_TOKEN)")
+    .option(...GATEWAY_OPTION)
+    .option(...JSON_OPTION)
+    .action((options: CommonOptions) => showStatus(options, createTerminal()));
+}
+
+async function showStatus(options: CommonOptions, terminal: Terminal): Promise<void> {
+  const status = await createGatewayClient(gatewayUrl(options), process.env["KVGW_TOKEN"]).status();
+  if (options.json === true) terminal.printJson(status);
+  else terminal.print(describeStatus(status, terminal, Date.now()));
+}
+
+/** As text: who and what, one line per bucket, one per peer of each, and what is wrong in full sentences. */
+export function describeStatus(status: GatewayStatus, terminal: Terminal, nowMs: number): string {
+  const buckets = Object.entries<BucketStatus>(status.buckets);
+  const peers = buckets.flatMap(([bucket, { peers }]) =>
+    Object.entries<PeerStatus>(peers).map(([peer, peerStatus]) => ({ bucket, peer, ...peerStatus })),
+  );
+  const parts = [
+    header(status, terminal, nowMs),
+    buckets.length === 0 ? "no buckets run here" : bucketTable(buckets, terminal),
+    peers.length === 0 ? "" : peerTable(peers, terminal, nowMs),
+    reasons(buckets, peers, terminal),
+  ];
+  return parts.filter((part) => part !== "").join("\n\n");
+}
+
+function header(status: GatewayStatus, { colour }: Terminal, nowMs: number): string {
+  const { config, notReady } = status;
+  const ready = status.ready ? colour.green("ready") : colour.yellow("not ready");
+  const site = status.site === "" ? "no site yet" : status.site;
+  return [
+    `${colour.bold(site)}  kvgw ${status.version}  ${ready}  up since ${formatAgo(status.startedAt, nowMs)}`,
+    ...notReady.map((sentence) => `  ${colour.yellow("missing:")} ${printable(sentence)}`),
+    `config  ${printable(config.path)}  ${config.hash || "none"}  loaded ${formatAgo(config.loadedAt, nowMs)}`,
+    ...(config.lastError === null ? [] : [colour.red("the last change was refused:"), ...indented(config.lastError)]),
+  ].join("\n");
+}
+
+const indented = (text: string): string[] => text.split("\n").map((line) => `  ${printable(line)}`);
+
+type BucketLine = readonly [name: string, status: BucketStatus];
+
+function bucketTable(buckets: readonly BucketLine[], terminal: Terminal): string {
+  const head = ["bucket", "state", "keys", "tombstones", "conflicts", "set aside"];
+  const rows = buckets.map(([name, { state, keys, tombstones, conflicts, setAside }]) => [
+    name,
+    colouredState(state, terminal),
+    ...[keys, tombstones, conflicts].map(String),
+    setAside === 0 ? "0" : terminal.colour.red(String(setAside)),
+  ]);
+  return table(terminal, head, rows);
+}
+
+interface PeerLine extends PeerStatus {
+  readonly bucket: string;
+  readonly peer: string;
+}
+
+function peerTable(peers: readonly PeerLine[], terminal: Terminal, nowMs: number): string {
+  const head = ["bucket", "peer", "state", "lag", "checkpoint", "last equal"];
+  const rows = peers.map((peer) => [
+    peer.bucket,
+    peer.peer,
+    colouredState(peer.state, terminal),
+    lag(peer, terminal),
+    String(peer.checkpoint),
+    formatAgo(peer.lastEqualAt, nowMs),
+  ]);
+  return table(terminal, head, rows);
+}
+
+function lag({ lagOperations, lagSeconds }: PeerStatus, { colour }: Terminal): string {
+  const text = `${count(lagOperations, "operation")}, ${formatSeconds(lagSeconds)}`;
+  return lagOperations === 0 ? text : colour.yellow(text);
+}
+
+function colouredState(state: BucketState | PeerState, { colour }: Terminal): string {
+  if (state === "live") return colour.green(state);
+  return state === "degraded" || state === "parked" ? colour.red(state) : colour.yellow(state);
+}
+
+function reasons(buckets: readonly BucketLine[], peers: readonly PeerLine[], { colour }: Terminal): string {
+  const sentence = (where: string, reason: Reason | null) =>
+    reason === null ? [] : [`${colour.bold(where)}: ${reason.code} ${printable(reason.message)}`];
+  return [
+    ...buckets.flatMap(([name, { reason }]) => sentence(name, reason)),
+    ...peers.flatMap(({ bucket, peer, reason }) => sentence(`${bucket} from ${peer}`, reason)),
+  ].join("\n");
+}
