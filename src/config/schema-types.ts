@@ -189,7 +189,7 @@ export interface ConfigFile {
  */
 export interface SiteSettings {
   /**
-   * Addresses of the NATS servers of the site (several for a cluster): `nats://host:port`, `tls://`, `ws://` or `wss://`. The site's own gateway needs them; other sites do where no `via` or `domain` leads there.
+   * Addresses of the NATS servers of the site (several for a cluster): `nats://host:port`, or `tls://host:port` where nothing but TLS will do. The site's own gateway needs them; other sites do where no `via` or `domain` leads there.
    *
    * @minItems 1
    * @maxItems 64

@@ -132,7 +132,7 @@ export const gatewaySchema = {
       "errorMessage": "expected the site's settings, such as { servers: [\"nats://127.0.0.1:4222\"] }",
       "properties": {
         "servers": {
-          "description": "Addresses of the NATS servers of the site (several for a cluster): `nats://host:port`, `tls://`, `ws://` or `wss://`. The site's own gateway needs them; other sites do where no `via` or `domain` leads there.",
+          "description": "Addresses of the NATS servers of the site (several for a cluster): `nats://host:port`, or `tls://host:port` where nothing but TLS will do. The site's own gateway needs them; other sites do where no `via` or `domain` leads there.",
           "type": "array",
           "items": {
             "type": "string",

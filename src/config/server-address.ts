@@ -1,5 +1,5 @@
 /**
- * Addresses of NATS servers: `nats://`, `tls://`, `ws://`, `wss://`, a host and a port. A login inside an address is
+ * Addresses of NATS servers: `nats://` or `tls://`, a host and a port. A login inside an address is
  * taken out, so that no address that is logged or shown holds a secret.
  */
 import { type Result, err, ok } from "../core/result.js";
@@ -8,16 +8,10 @@ export interface ServerAddress {
   /** Without login. */
   readonly url: string;
   readonly login: { readonly user: string; readonly password: string | null } | null;
-  /** The two kinds of transport cannot be mixed in one connection. */
-  readonly webSocket: boolean;
 }
 
-const SCHEMES: ReadonlyMap<string, { readonly webSocket: boolean }> = new Map([
-  ["nats:", { webSocket: false }],
-  ["tls:", { webSocket: false }],
-  ["ws:", { webSocket: true }],
-  ["wss:", { webSocket: true }],
-]);
+/** No `ws://`: the client's transport for Node is TCP. */
+const SCHEMES: readonly string[] = ["nats:", "tls:"];
 
 export function parseServerAddress(text: string): Result<ServerAddress, string> {
   if (/\s/.test(text)) return err("an address holds no spaces");
@@ -25,16 +19,14 @@ export function parseServerAddress(text: string): Result<ServerAddress, string> 
   if (!/^[a-z]+:\/\//.test(text)) return err("begin it with a scheme, such as nats://host:4222");
   const url = parseUrl(text);
   if (url === null) return err("expected scheme://host:port such as nats://127.0.0.1:4222");
-  const scheme = SCHEMES.get(url.protocol);
-  if (scheme === undefined) return err(`unknown scheme ${url.protocol}//; known: nats://, tls://, ws://, wss://`);
+  if (!SCHEMES.includes(url.protocol)) return err(`unknown scheme ${url.protocol}//; known: nats://, tls://`);
   if (url.hostname === "") return err("the host is missing");
   if (url.search !== "" || url.hash !== "") return err("an address ends after its port; remove the ? or # part");
   const hasPath = url.pathname !== "" && url.pathname !== "/";
-  if (hasPath && !scheme.webSocket) return err(`an address ends after its port; remove ${url.pathname}`);
+  if (hasPath) return err(`an address ends after its port; remove ${url.pathname}`);
   const login = loginOf(url);
   if (login === undefined) return err("the login in the address is not percent-encoded correctly");
-  const address = `${url.protocol}//${url.host}${hasPath ? url.pathname : ""}`;
-  return ok({ url: address, login, webSocket: scheme.webSocket });
+  return ok({ url: `${url.protocol}//${url.host}`, login });
 }
 
 function parseUrl(text: string): URL | null {

@@ -47,23 +47,10 @@ function checkWay(site: SiteSettings, path: ConfigPath): readonly Finding[] {
 }
 
 function checkServers(site: SiteSettings, path: ConfigPath): readonly Finding[] {
-  const findings: Finding[] = [];
-  const transports = new Set<boolean>();
-  (site.servers ?? []).forEach((text, index) => {
+  return (site.servers ?? []).flatMap((text, index) => {
     const address = parseServerAddress(text);
-    const at = [...path, "servers", index];
-    if (!address.ok) {
-      findings.push({ path: at, message: `not a server address: ${address.error}` });
-      return;
-    }
-    transports.add(address.value.webSocket);
-    if (transports.size < 2 || findings.length > 0) return;
-    findings.push({
-      path: at,
-      message: "ws:// and wss:// cannot stand beside nats:// and tls:// in one site; choose one kind",
-    });
+    return address.ok ? [] : [{ path: [...path, "servers", index], message: `not a server address: ${address.error}` }];
   });
-  return findings;
 }
 
 function checkVia(file: ConfigFile, name: string, site: SiteSettings, path: ConfigPath): readonly Finding[] {

@@ -249,7 +249,9 @@ function pause(clock: Clock, shared: Shared, delayMs: number): Promise<void> {
 
 function connectionOptions(deps: ConnectionDeps, site: SiteConfig): ConnectionOptions {
   const { credentials, tls } = site;
-  const tlsOptions = tls === null ? undefined : { ...tls, ...(tls.serverName === undefined ? {} : { servername: tls.serverName }) };
+  // `tls://` asks for TLS or nothing; without either, TLS is used where the server offers it.
+  const mustBeTls = tls !== null || site.servers.some((server) => server.startsWith("tls://"));
+  const serverName = tls?.serverName === undefined ? {} : { servername: tls.serverName };
   return {
     servers: [...site.servers],
     name: deps.clientName,
@@ -262,7 +264,7 @@ function connectionOptions(deps: ConnectionDeps, site: SiteConfig): ConnectionOp
     ignoreAuthErrorAbort: true,
     // Saves a stack capture for every request.
     noAsyncTraces: true,
-    ...(tlsOptions === undefined ? {} : { tls: tlsOptions }),
+    ...(mustBeTls ? { tls: { ...tls, ...serverName } } : {}),
     ...(credentials === null ? {} : { authenticator: authenticator(credentials, deps.readSecret) }),
   };
 }

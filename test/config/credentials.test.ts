@@ -67,8 +67,6 @@ describe("the addresses of a site", () => {
     ["nats://[::1]:4222", "nats://[::1]:4222"],
     ["nats://a", "nats://a"],
     ["nats://a:4222/", "nats://a:4222"],
-    ["wss://b:8443/nats", "wss://b:8443/nats"],
-    ["ws://b:8080", "ws://b:8080"],
   ])("may be %s", (written, address) => {
     const config = parsed(withBuckets("config:").replace("nats://127.0.0.1:4222", written));
     expect(entry(config.sites, "site-a").servers).toEqual([address]);
