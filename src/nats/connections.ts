@@ -107,6 +107,8 @@ export function createConnections(deps: ConnectionDeps): Connections {
 
 function createLease(clock: Clock, site: SiteConfig, shared: Shared, release: () => void): Lease {
   const own = new Set<(connected: boolean) => void>();
+  // Waits for the link, ended with the lease: a timer left behind would keep the process alive.
+  const waits = new Set<() => void>();
   let released = false;
 
   function link(): Link {
@@ -140,6 +142,7 @@ function createLease(clock: Clock, site: SiteConfig, shared: Shared, release: ()
       new Promise((resolve, reject) => {
         if (shared.up) return resolve(link());
         const finish = () => {
+          waits.delete(finish);
           cancel();
           forget();
           if (shared.up && !released) resolve(link());
@@ -147,12 +150,14 @@ function createLease(clock: Clock, site: SiteConfig, shared: Shared, release: ()
         };
         const cancel = clock.schedule(CONNECT_TIMEOUT_MS, finish);
         const forget = onChange(finish);
+        waits.add(finish);
       }),
     rttMs: () => shared.rttMs,
     onChange,
     release() {
       if (released) return;
       released = true;
+      for (const finish of waits) finish();
       for (const listener of own) shared.listeners.delete(listener);
       release();
     },
