@@ -38,6 +38,6 @@ export async function lastExisting(api: JetStreamManager, stream: string, subjec
 }
 
 export const markOf = (info: StreamInfo): StreamMark => ({
-  created: isoToNanos(info.created as unknown as string),
+  created: isoToNanos(info.created),
   lastSequence: info.state.last_seq,
 });
