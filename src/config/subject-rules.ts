@@ -33,12 +33,19 @@ export function keyPatternFlaw(pattern: string): string | null {
   return "keys hold letters, digits and - / _ = only, with dots between their parts";
 }
 
+/** An operation's subject goes on with its origin's name: the first part that equals it must be that one, or an
+ *  operation cannot be read any more once a bucket's subject has been changed. */
+function siteFlaw(subject: string, file: ConfigFile): string | null {
+  const site = subject.split(".").find((token) => Object.hasOwn(file.sites, token));
+  return site === undefined ? null : `its part ${showText(site)} is the name of a site; choose a subject without site names`;
+}
+
 export function checkSubjects(file: ConfigFile): readonly Finding[] {
   const findings: Finding[] = [];
   const bySubject = new Map<string, string>();
   for (const name of Object.keys(file.buckets)) {
     const subject = subjectOf(file, name);
-    const flaw = subjectFlaw(subject);
+    const flaw = subjectFlaw(subject) ?? siteFlaw(subject, file);
     const twin = bySubject.get(subject);
     const message = flaw ?? `bucket ${twin} has this subject, too; every bucket needs its own`;
     if (flaw !== null || twin !== undefined)

@@ -61,7 +61,9 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
     async scan(from, onOperation) {
       try {
         const api = await streamManager(lease, domain);
-        const mark = markOf(await lease.whileUp(() => api.streams.info(stream)));
+        const info = await lease.whileUp(() => findStream(api, stream));
+        if (info === null) throw new GatewayError("KVGW_STREAM_CHANGED", `${where}: it was deleted; made again at once`);
+        const mark = markOf(info);
         const context: LogContext = { origin: names.site, bucket: names.bucket, format: names.format, headersOnly: true };
         const consumerPrefix = scanConsumers(names.site);
         const source = { ...place, stream, consumerPrefix, windowMessages: () => READ_WINDOW_MESSAGES, headersOnly: true };

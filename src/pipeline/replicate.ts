@@ -155,7 +155,10 @@ export function createReplication(deps: ReplicationDeps): Replication {
     deps.backoff.reset();
     lastContactMs = clock.nowMs();
     enter("live", null);
-    await end.reached.finally(() => own.reader?.stop());
+    await end.reached.finally(() => {
+      lastContactMs = clock.nowMs();
+      return own.reader?.stop();
+    });
   }
 
   return {
@@ -180,16 +183,14 @@ export function createReplication(deps: ReplicationDeps): Replication {
       saved = next;
     },
     snapshot() {
+      const checkpoint = session?.progress.checkpoint() ?? saved?.sequence ?? 0;
       const lagOperations = (session?.reader?.pending() ?? 0) + (session?.progress.outstanding() ?? 0);
-      const behindSinceMs = state === "live" ? (lagOperations === 0 ? clock.nowMs() : newestMs) : lastContactMs;
-      return {
-        state,
-        reason,
-        lagOperations,
-        lagSeconds: Math.max(0, (clock.nowMs() - behindSinceMs) / 1_000),
-        checkpoint: session?.progress.checkpoint() ?? saved?.sequence ?? 0,
-      };
+      const nowMs = clock.nowMs();
+      // Where nobody reads, nothing is known to be up to date: silence is never shown as zero lag.
+      const current = state === "live" && !signal.aborted;
+      const behindSinceMs = current ? (lagOperations === 0 ? nowMs : newestMs) : lastContactMs;
+      const lagSeconds = Math.max(0, (nowMs - behindSinceMs) / 1_000);
+      return { state: signal.aborted ? "starting" : state, reason, lagOperations, lagSeconds, checkpoint };
     },
   };
 }
-

@@ -64,6 +64,23 @@ describe("buckets in trouble beside a healthy one", () => {
     await eventually(async () => expect(await bucket("site-b", "full")).toMatchObject({ state: "live" }), { what: "live again" });
   });
 
+  it("make a deleted operation log again, with everything that was written here", async () => {
+    const before = await bucket("site-b", "healthy");
+    const manager = await jetstreamManager(sites.site("site-a").client);
+    const { state } = await manager.streams.info("KVGW_site-a_awaited");
+    expect(state.messages).toBe(0);
+    const here = await new Kvm(sites.site("site-a").client).open("awaited");
+    await here.put("one", "1");
+    await eventually(async () => expect((await sites.untilEqual("awaited")).size).toBe(1), { what: "the first write came over" });
+    await manager.streams.delete("KVGW_site-a_awaited");
+    await here.put("two", "2");
+    await eventually(async () => expect([...(await sites.untilEqual("awaited")).keys()]).toEqual(["one", "two"]), {
+      what: "both writes are at both sites",
+    });
+    expect((await manager.streams.info("KVGW_site-a_awaited")).state.messages).toBe(2);
+    await expectHealthy(before);
+  });
+
   it("notice a bucket that is deleted and made again", async () => {
     const before = await bucket("site-b", "healthy");
     const client = sites.site("site-a").client;

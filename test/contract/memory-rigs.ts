@@ -1,0 +1,83 @@
+/** The rigs over memory, in real time: what the fakes promise is measured with the same clock as what NATS does. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { createSystemClock } from "../../src/system.js";
+import { bucketNamed } from "../core/names.js";
+import { createMemoryBucketStore } from "../memory/bucket-store.js";
+import { type MemoryConnection, createMemoryConnection } from "../memory/connection.js";
+import { type MemoryLog, createMemoryOperationLog } from "../memory/operation-log.js";
+import { createMemoryPeerLink } from "../memory/peer-link.js";
+import { createMemorySiteState } from "../memory/site-state.js";
+import { type MemoryStream, createMemoryStream } from "../memory/stream.js";
+import { headerLine } from "../../src/nats/message.js";
+import type { LogFormat } from "../../src/nats/log-codec.js";
+import type { BucketOptions, BucketRig, LogRig, PeerRig, Rig, StateRig, StreamActions } from "./rigs.js";
+import { PEER, SITE } from "./rigs.js";
+
+const QUIET_MS = 50;
+const clock = createSystemClock();
+const BUCKET = bucketNamed("config");
+
+const rigOver = (connection: MemoryConnection): Rig => ({
+  quiet: () => sleep(QUIET_MS),
+  kill: () => Promise.resolve(connection.cut()),
+  dispose: () => Promise.resolve(connection.kill()),
+});
+
+const actionsOn = (stream: MemoryStream): StreamActions => ({
+  publish(key, value, headers = {}) {
+    const lines = Object.entries(headers).map(([name, text]) => headerLine(name, text));
+    const block = lines.length === 0 ? "" : `NATS/1.0\r\n${lines.join("")}\r\n`;
+    const answer = stream.publish(key, typeof value === "string" ? Buffer.from(value) : value, block);
+    return answer.kind === "stored" ? Promise.resolve(answer.sequence) : Promise.reject(new Error(answer.kind));
+  },
+  purge: (key) => Promise.resolve(stream.purge(key)),
+  messages: () => Promise.resolve([...stream.messages()].length),
+  destroy: () => Promise.resolve(stream.destroy()),
+});
+
+export function memoryBucketRig(options: BucketOptions): Promise<BucketRig> {
+  const { history = 1, messageBytesMax = 1_048_576, markersMs, missing } = options;
+  const connection = createMemoryConnection(clock);
+  const expiring = markersMs !== undefined;
+  const stream = createMemoryStream(clock, { history, messageBytesMax, markers: expiring, messageTtl: expiring });
+  if (missing === undefined) stream.create();
+  const store = createMemoryBucketStore({ connection, stream, create: missing === "made", nowMs: () => clock.nowMs() });
+  const find: BucketRig["find"] = (key) => {
+    const last = stream.last(key);
+    if (last === undefined) return Promise.resolve(undefined);
+    const operation = /KV-Operation: (\w+)/.exec(last.block)?.[1] ?? "PUT";
+    return Promise.resolve({ value: Buffer.from(last.payload), revision: last.sequence, operation });
+  };
+  return Promise.resolve({ ...rigOver(connection), store, stream: actionsOn(stream), find });
+}
+
+const logOf = (connection: MemoryConnection, stream: MemoryStream, site = SITE, format: LogFormat = "raw"): MemoryLog => ({
+  connection,
+  stream,
+  site,
+  bucket: BUCKET,
+  format,
+});
+
+export function memoryLogRig(format: LogFormat): Promise<LogRig> {
+  const [connection, others] = [createMemoryConnection(clock), createMemoryConnection(clock)];
+  const stream = createMemoryStream(clock);
+  const [log, other] = [connection, others].map((each) => createMemoryOperationLog(logOf(each, stream, SITE, format)));
+  if (log === undefined || other === undefined) throw new Error("two logs were made");
+  return Promise.resolve({ ...rigOver(connection), log, other, stream: actionsOn(stream) });
+}
+
+export function memoryPeerRig(format: LogFormat): Promise<PeerRig> {
+  const [connection, peers] = [createMemoryConnection(clock), createMemoryConnection(clock)];
+  const stream = createMemoryStream(clock);
+  const link = createMemoryPeerLink(logOf(connection, stream, PEER, format));
+  const log = createMemoryOperationLog(logOf(peers, stream, PEER, format));
+  return Promise.resolve({ ...rigOver(connection), link, log, stream: actionsOn(stream) });
+}
+
+export function memoryStateRig(): Promise<StateRig> {
+  const durable = new Map<string, string>();
+  const [connection, later] = [createMemoryConnection(clock), createMemoryConnection(clock)];
+  const state = createMemorySiteState(connection, durable);
+  return Promise.resolve({ ...rigOver(connection), state, next: createMemorySiteState(later, durable) });
+}

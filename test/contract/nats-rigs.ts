@@ -1,0 +1,149 @@
+/** The rigs over real servers: one server for a suite, fresh connections and streams for every rig. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { type NatsConnection, headers as newHeaders } from "@nats-io/transport-node";
+import type { ServerVersion } from "../../scripts/nats-server.mjs";
+import type { SiteConfig } from "../../src/config/config.js";
+import type { GatewayError } from "../../src/core/errors.js";
+import type { SiteId } from "../../src/core/ids.js";
+import { createBucketStore } from "../../src/nats/bucket-store.js";
+import { type Connections, type Lease, createConnections } from "../../src/nats/connections.js";
+import type { LogFormat } from "../../src/nats/log-codec.js";
+import { createOperationLog } from "../../src/nats/operation-log.js";
+import { createPeerLink } from "../../src/nats/peer-link.js";
+import { createSiteState } from "../../src/nats/site-state.js";
+import { bucketPrefix, bucketStream, logPrefix, logStream } from "../../src/nats/subjects.js";
+import { createSystemClock, readSecret } from "../../src/system.js";
+import { bucketNamed } from "../core/names.js";
+import { bucketContents, connectTo, openBucket } from "../support/clients.js";
+import { type NatsServer, startNatsServer } from "../support/nats-server.js";
+import type { BucketOptions, BucketRig, LogRig, PeerRig, Rig, StateRig, StreamActions } from "./rigs.js";
+import { PEER, SITE } from "./rigs.js";
+
+const QUIET_MS = 150;
+const clock = createSystemClock();
+
+/** Makes rigs over one server, which it starts; `stop` ends it. */
+export interface NatsRigs {
+  readonly server: NatsServer;
+  bucket(options: BucketOptions): Promise<BucketRig>;
+  log(format: LogFormat): Promise<LogRig>;
+  peer(format: LogFormat): Promise<PeerRig>;
+  state(): Promise<StateRig>;
+  stop(): Promise<void>;
+}
+
+/** One rig's connections: ours as the product makes them, and an application's. */
+interface Ground extends Rig {
+  readonly lease: Lease;
+  /** Names everything of the rig. */
+  readonly name: string;
+  readonly app: NatsConnection;
+}
+
+export async function startNatsRigs(version: ServerVersion): Promise<NatsRigs> {
+  const server = await startNatsServer({ version });
+  let made = 0;
+  const ground = async (): Promise<Ground> => {
+    if (server.pid === undefined) await server.restart();
+    return connect(server, `rig-${++made}`);
+  };
+  return {
+    server,
+    bucket: async (options) => bucketRig(await ground(), options),
+    log: async (format) => logRig(await ground(), format),
+    peer: async (format) => peerRig(await ground(), format),
+    state: async () => stateRig(await ground(), `site-${made}`),
+    stop: () => server.dispose(),
+  };
+}
+
+async function connect(server: NatsServer, name: string): Promise<Ground> {
+  const onBug = (error: GatewayError) => {
+    throw error;
+  };
+  const connections: Connections = createConnections({
+    clock,
+    readSecret,
+    clientName: name,
+    onStatus: () => undefined,
+    onBug,
+  });
+  const lease = connections.lease(siteAt(server.url));
+  const [app] = await Promise.all([connectTo(server.url), lease.ready()]);
+  return {
+    ...{ lease, name, app },
+    quiet: () => sleep(QUIET_MS),
+    kill: () => server.kill(),
+    async dispose() {
+      lease.release();
+      await Promise.all([connections.close(), app.close()]);
+    },
+  };
+}
+
+const siteAt = (url: string): SiteConfig => ({
+  id: SITE,
+  servers: [url],
+  credentials: null,
+  tls: null,
+  via: null,
+  domain: null,
+});
+
+function actionsOn(app: NatsConnection, stream: string, prefix: string): StreamActions {
+  const manager = () => jetstreamManager(app);
+  return {
+    async publish(key, value, headers = {}) {
+      const all = newHeaders();
+      for (const [name, text] of Object.entries(headers)) all.append(name, text);
+      const withHeaders = Object.keys(headers).length > 0 ? { headers: all } : {};
+      return (await jetstream(app).publish(`${prefix}${key}`, value, withHeaders)).seq;
+    },
+    purge: async (key) => void (await (await manager()).streams.purge(stream, { filter: `${prefix}${key}` })),
+    messages: async () => (await (await manager()).streams.info(stream)).state.messages,
+    destroy: async () => void (await (await manager()).streams.delete(stream)),
+  };
+}
+
+async function bucketRig(ground: Ground, options: BucketOptions): Promise<BucketRig> {
+  const bucket = bucketNamed(ground.name);
+  const { history = 1, messageBytesMax, markersMs, missing } = options;
+  const limits = messageBytesMax === undefined ? {} : { maxValueSize: messageBytesMax };
+  const markers = markersMs === undefined ? {} : { markerTTL: markersMs };
+  if (missing === undefined) await openBucket(ground.app, bucket, { history, ...limits, ...markers });
+  const create = missing === "made" ? ({ history, storage: "file", replicas: 1 } as const) : false;
+  const store = createBucketStore({ lease: ground.lease, clock, site: SITE, epoch: 1, clockOffsetUs: 0 }, bucket, create);
+  const find = async (key: string) => (await bucketContents(ground.app, bucket)).get(key);
+  return { ...ground, store, stream: actionsOn(ground.app, bucketStream(bucket), bucketPrefix(bucket)), find };
+}
+
+const SUBJECT = "rep.kv.ops";
+
+function logOf({ lease, name }: Ground, site: SiteId, epoch: number, format: LogFormat) {
+  const names = { site, bucket: bucketNamed(name), subject: `${SUBJECT}.${name}`, format };
+  return { place: { lease, domain: null, clock, epoch }, names };
+}
+
+function logActions({ app, name }: Ground, site: SiteId): StreamActions {
+  return actionsOn(app, logStream(site, bucketNamed(name)), logPrefix(`${SUBJECT}.${name}`, site));
+}
+
+function logRig(ground: Ground, format: LogFormat): LogRig {
+  const own = logOf(ground, SITE, 1, format);
+  const log = createOperationLog(own.place, own.names);
+  const other = createOperationLog({ ...own.place, epoch: 2 }, own.names);
+  return { ...ground, log, other, stream: logActions(ground, SITE) };
+}
+
+function peerRig(ground: Ground, format: LogFormat): PeerRig {
+  const peers = logOf(ground, PEER, 1, format);
+  const link = createPeerLink(peers.place, peers.names, SITE);
+  const log = createOperationLog(peers.place, peers.names);
+  return { ...ground, link, log, stream: logActions(ground, PEER) };
+}
+
+function stateRig(ground: Ground, site: string): StateRig {
+  const [state, next] = [createSiteState(ground.lease, site as SiteId), createSiteState(ground.lease, site as SiteId)];
+  return { ...ground, state, next };
+}

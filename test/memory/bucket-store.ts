@@ -1,0 +1,91 @@
+/** The local bucket over memory: the messages are those of the wire, and what they mean is read by the product's code. */
+import { GatewayError } from "../../src/core/errors.js";
+import { READ_WINDOW_MESSAGES } from "../../src/core/limits.js";
+import type { Operation } from "../../src/core/operation.js";
+import type { BucketInfo, BucketStore, WriteOutcome } from "../../src/core/ports.js";
+import { formatVersion } from "../../src/core/version.js";
+import { toEntry } from "../../src/nats/entry.js";
+import { headerLine } from "../../src/nats/message.js";
+import { HEADER } from "../../src/nats/subjects.js";
+import type { MemoryConnection } from "./connection.js";
+import { openMemoryReader } from "./reader.js";
+import type { MemoryStream, PublishAnswer, StreamMessage } from "./stream.js";
+
+export interface MemoryBucket {
+  readonly connection: MemoryConnection;
+  readonly stream: MemoryStream;
+  /** Whether a missing bucket is made. */
+  readonly create: boolean;
+  /** The clock of the process: what is left of a deadline is reckoned with it. */
+  readonly nowMs: () => number;
+}
+
+export function createMemoryBucketStore({ connection, stream, create, nowMs }: MemoryBucket): BucketStore {
+  const { history, messageBytesMax, messageTtl, maxAgeMs } = stream.options;
+
+  function open(): BucketInfo {
+    if (!stream.exists() && !create) throw new GatewayError("KVGW_BUCKET_MISSING", "the bucket does not exist; create it");
+    stream.create();
+    return { ...stream.mark(), history, replicas: 1, messageBytesMax, messageTtl };
+  }
+
+  const asEntry = ({ subject, payload, sequence, timestampNs, block }: StreamMessage) =>
+    toEntry(
+      { key: subject, value: payload, revision: sequence, timestampNs, block },
+      { maxAgeUs: maxAgeMs * 1_000, clockOffsetUs: 0 },
+    );
+
+  return {
+    open: () => connection.request(open),
+    async tail(handlers) {
+      const source = { stream, connection, windowMessages: () => READ_WINDOW_MESSAGES, from: "last per subject" as const };
+      const reader = await connection.request(() =>
+        openMemoryReader(mustExist(source, stream), {
+          onMessage: (message) => handlers.onEntry(asEntry(message)),
+          onCaughtUp: () => handlers.onCaughtUp(),
+          onLost: (error) => handlers.onLost(error),
+        }),
+      );
+      reader.start();
+      return reader;
+    },
+    apply(operation, expected, done) {
+      const { key, value } = operation;
+      const block = applyBlock(operation, expected, messageTtl, history, nowMs());
+      const write = () => stream.publish(key, value, block);
+      connection.publish({ to: "bucket", key }, write, (answer) => done(toOutcome(answer)));
+    },
+  };
+}
+
+function mustExist<T>(source: T, stream: MemoryStream): T {
+  if (stream.exists()) return source;
+  throw new GatewayError("KVGW_UNREACHABLE", "there is no such stream; retried");
+}
+
+function applyBlock(operation: Operation, expected: number, messageTtl: boolean, history: number, nowMs: number): string {
+  const { kind, version, expiresUs } = operation;
+  let lines = headerLine(HEADER.version, formatVersion(version)) + headerLine(HEADER.expectedSubjectSequence, expected);
+  if (kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");
+  if (kind === "purge") lines += headerLine(HEADER.kvOperation, "PURGE") + headerLine(HEADER.rollup, "sub");
+  if (kind === "put" && expiresUs !== null && messageTtl) {
+    lines += headerLine(HEADER.ttl, `${Math.max(1, Math.ceil(expiresUs / 1e6 - nowMs / 1e3))}s`);
+    if (history > 1) lines += headerLine(HEADER.rollup, "sub");
+  }
+  return `NATS/1.0\r\n${lines}\r\n`;
+}
+
+function toOutcome(answer: PublishAnswer | GatewayError | "unknown"): WriteOutcome {
+  if (answer === "unknown") return { kind: "unknown" };
+  if (answer instanceof GatewayError) return { kind: "failed", error: answer };
+  switch (answer.kind) {
+    case "stored":
+      return { kind: "written", revision: answer.sequence };
+    case "wrong last sequence":
+      return { kind: "refused", actual: answer.actual };
+    case "too large":
+      return { kind: "too-large" };
+    case "no stream":
+      return { kind: "failed", error: new GatewayError("KVGW_UNREACHABLE", "no stream answers; retried") };
+  }
+}

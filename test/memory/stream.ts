@@ -1,0 +1,229 @@
+/**
+ * A JetStream stream as the gateway meets it: sequences over the whole stream, so many messages kept per subject,
+ * conditions and orders in headers, expiry with or without markers. What disappears leaves a hole and no event, as it
+ * does there. The object stands for the name: the stream under it may be missing, deleted, made anew, or put back to an
+ * older copy.
+ */
+import type { Sequence } from "../../src/core/ids.js";
+import type { Clock, StreamMark } from "../../src/core/ports.js";
+import { parseTtl } from "../../src/nats/entry.js";
+import { headerLine, headerValue } from "../../src/nats/message.js";
+import { HEADER } from "../../src/nats/subjects.js";
+
+export interface StreamMessage {
+  readonly sequence: Sequence;
+  readonly subject: string;
+  readonly payload: Uint8Array;
+  /** Header block as text, empty without headers. */
+  readonly block: string;
+  readonly timestampNs: string;
+  readonly deadlineMs: number | null;
+}
+
+export interface StreamOptions {
+  /** Messages kept per subject. */
+  readonly history: number;
+  readonly messageBytesMax: number;
+  /** 0 for ever. */
+  readonly maxAgeMs: number;
+  /** Whether one message may carry its own time to live, and whether an expiry leaves a marker. */
+  readonly messageTtl: boolean;
+  readonly markers: boolean;
+}
+
+export type PublishAnswer =
+  | { readonly kind: "stored"; readonly sequence: Sequence }
+  | { readonly kind: "wrong last sequence"; readonly actual: Sequence }
+  | { readonly kind: "too large" }
+  | { readonly kind: "no stream" };
+
+export interface StreamWatcher {
+  /** Something was stored or has gone. */
+  onChange(): void;
+  /** The stream or its consumers are gone. */
+  onGone(): void;
+}
+
+export interface MemoryStream {
+  readonly options: StreamOptions;
+  exists(): boolean;
+  mark(): StreamMark;
+  publish(subject: string, payload: Uint8Array, block: string): PublishAnswer;
+  /** The first message at or after `from`. */
+  next(from: Sequence): StreamMessage | undefined;
+  /** Every message that is kept, in order. */
+  messages(): Iterable<StreamMessage>;
+  last(subject: string): StreamMessage | undefined;
+  lastOfEach(): Sequence[];
+  /** Removes a subject's messages, up to and with `upTo`, without a trace. */
+  purge(subject: string, upTo?: Sequence): void;
+  remove(sequence: Sequence): void;
+  watch(watcher: StreamWatcher): () => void;
+  /** A stream that exists is left as it is. */
+  create(): void;
+  destroy(): void;
+  /** Takes a copy of the store; the returned function puts it back, as an operator does with a backup. */
+  copy(): () => void;
+  /** The server forgets its consumers, as after a restart. */
+  dropConsumers(): void;
+}
+
+export const STREAM_DEFAULTS: StreamOptions = {
+  history: 1,
+  messageBytesMax: 1_048_576,
+  maxAgeMs: 0,
+  messageTtl: false,
+  markers: false,
+};
+
+interface Store {
+  readonly created: string;
+  lastSequence: Sequence;
+  readonly bySequence: Map<Sequence, StreamMessage>;
+  readonly bySubject: Map<string, readonly Sequence[]>;
+}
+
+/** @param clock of the server: it stamps what is stored */
+export function createMemoryStream(clock: Clock, changes: Partial<StreamOptions> = {}): MemoryStream {
+  const options = { ...STREAM_DEFAULTS, ...changes };
+  const watchers = new Set<StreamWatcher>();
+  let store: Store | null = null;
+  let lives = 0;
+
+  const changed = () => {
+    for (const watcher of [...watchers]) watcher.onChange();
+  };
+  const gone = () => {
+    for (const watcher of [...watchers]) watcher.onGone();
+  };
+
+  function put(own: Store, subject: string, payload: Uint8Array, block: string): Sequence {
+    const sequence = ++own.lastSequence;
+    if (headerValue(block, HEADER.rollup) === "sub") drop(own, own.bySubject.get(subject) ?? []);
+    const timestampNs = nanoseconds(clock.nowMs());
+    const message = { sequence, subject, payload, block, timestampNs, deadlineMs: deadline(options, block, clock.nowMs()) };
+    own.bySequence.set(sequence, message);
+    const kept = [...(own.bySubject.get(subject) ?? []), sequence];
+    own.bySubject.set(subject, kept);
+    drop(own, kept.slice(0, -options.history));
+    arm(message);
+    return sequence;
+  }
+
+  function drop(own: Store, sequences: readonly Sequence[]): void {
+    for (const sequence of sequences) {
+      const message = own.bySequence.get(sequence);
+      if (message === undefined) continue;
+      own.bySequence.delete(sequence);
+      const left = (own.bySubject.get(message.subject) ?? []).filter((other) => other !== sequence);
+      if (left.length > 0) own.bySubject.set(message.subject, left);
+      else own.bySubject.delete(message.subject);
+    }
+  }
+
+  function arm(message: StreamMessage): void {
+    if (message.deadlineMs === null) return;
+    clock.schedule(message.deadlineMs - clock.nowMs(), () => {
+      if (store?.bySequence.get(message.sequence) === message) expire(store, message);
+    });
+  }
+
+  function expire(own: Store, { sequence, subject }: StreamMessage): void {
+    drop(own, [sequence]);
+    // With history, an older message comes back to light instead.
+    if (options.markers && !own.bySubject.has(subject)) put(own, subject, new Uint8Array(0), EXPIRED_BLOCK);
+    changed();
+  }
+
+  function refusal(own: Store, subject: string, payload: Uint8Array, block: string): PublishAnswer | null {
+    if (payload.length + block.length > options.messageBytesMax) return { kind: "too large" };
+    const lastOfSubject = own.bySubject.get(subject)?.at(-1) ?? 0;
+    const checks: readonly (readonly [string, Sequence])[] = [
+      [HEADER.expectedSequence, own.lastSequence],
+      [HEADER.expectedSubjectSequence, lastOfSubject],
+    ];
+    for (const [name, actual] of checks) {
+      const expected = headerValue(block, name);
+      if (expected !== null && Number(expected) !== actual) return { kind: "wrong last sequence", actual };
+    }
+    return null;
+  }
+
+  return {
+    options,
+    exists: () => store !== null,
+    mark: () => ({ created: store?.created ?? "", lastSequence: store?.lastSequence ?? 0 }),
+    publish(subject, payload, block) {
+      if (store === null) return { kind: "no stream" };
+      const refused = refusal(store, subject, payload, block);
+      if (refused !== null) return refused;
+      const sequence = put(store, subject, payload.slice(), block);
+      changed();
+      return { kind: "stored", sequence };
+    },
+    next(from) {
+      if (store === null) return undefined;
+      let sequence = from;
+      while (sequence <= store.lastSequence && !store.bySequence.has(sequence)) sequence++;
+      return store.bySequence.get(sequence);
+    },
+    messages: () => [...(store?.bySequence.values() ?? [])],
+    last: (subject) => store?.bySequence.get(store.bySubject.get(subject)?.at(-1) ?? 0),
+    lastOfEach: () => [...(store?.bySubject.values() ?? [])].map((sequences) => sequences.at(-1) ?? 0),
+    purge(subject, upTo = Infinity) {
+      if (store !== null)
+        drop(
+          store,
+          (store.bySubject.get(subject) ?? []).filter((sequence) => sequence <= upTo),
+        );
+      changed();
+    },
+    remove(sequence) {
+      if (store !== null) drop(store, [sequence]);
+      changed();
+    },
+    watch(watcher) {
+      watchers.add(watcher);
+      return () => void watchers.delete(watcher);
+    },
+    create() {
+      // No two lives of a stream begin in one nanosecond.
+      store ??= {
+        created: nanoseconds(clock.nowMs(), ++lives),
+        lastSequence: 0,
+        bySequence: new Map(),
+        bySubject: new Map(),
+      };
+    },
+    destroy() {
+      store = null;
+      gone();
+    },
+    copy() {
+      const kept = store === null ? null : copyOf(store);
+      return () => {
+        store = kept === null ? null : copyOf(kept);
+        store?.bySequence.forEach(arm);
+        gone();
+      };
+    },
+    dropConsumers: gone,
+  };
+}
+
+const copyOf = ({ created, lastSequence, bySequence, bySubject }: Store): Store => ({
+  created,
+  lastSequence,
+  bySequence: new Map(bySequence),
+  bySubject: new Map(bySubject),
+});
+
+const nanoseconds = (ms: number, part = 0): string => `${ms}${String(part).padStart(6, "0")}`;
+
+const EXPIRED_BLOCK = `NATS/1.0\r\n${headerLine(HEADER.markerReason, "MaxAge")}\r\n`;
+
+function deadline({ messageTtl, maxAgeMs }: StreamOptions, block: string, nowMs: number): number | null {
+  const own = messageTtl ? parseTtl(headerValue(block, HEADER.ttl) ?? "") : null;
+  const ages = [own === null ? null : own / 1_000, maxAgeMs > 0 ? maxAgeMs : null].filter((age) => age !== null);
+  return ages.length === 0 ? null : nowMs + Math.min(...ages);
+}
