@@ -125,8 +125,8 @@ export interface SiteState {
   load(key: string): Promise<unknown>;
   /** Durable when it resolves. KVGW_STATE_UNAVAILABLE. */
   save(key: string, value: unknown): Promise<void>;
-  /** All keys below `prefix` with their values. */
-  list(prefix: string): Promise<ReadonlyMap<string, unknown>>;
+  /** All keys below `prefix`, whole tokens only. */
+  keys(prefix: string): Promise<readonly string[]>;
 }
 
 /** Why an operation could not be applied or logged. Metric label: closed. */

@@ -7,7 +7,8 @@ import { GatewayError } from "../core/errors.js";
 import type { SiteId } from "../core/ids.js";
 import type { SiteState } from "../core/ports.js";
 import type { Lease } from "./connections.js";
-import { stateBucket } from "./subjects.js";
+import { streamManager } from "./streams.js";
+import { bucketPrefix, bucketStream, everythingBelow, stateBucket } from "./subjects.js";
 
 export interface NatsSiteState extends SiteState {
   /** A number that is higher than any that this site was given before: names the consumers of one life. */
@@ -42,14 +43,14 @@ export function createSiteState(lease: Lease, site: SiteId): NatsSiteState {
         return entry === null || entry.operation !== "PUT" ? null : entry.json<unknown>();
       }),
     save: (key, value) => attempt(async (kv) => void (await kv.put(key, JSON.stringify(value)))),
-    list: (prefix) =>
-      attempt(async (kv) => {
-        const valueByKey = new Map<string, unknown>();
-        for await (const key of await kv.keys(`${prefix}.>`)) {
-          const entry = await kv.get(key);
-          if (entry?.operation === "PUT") valueByKey.set(key, entry.json());
-        }
-        return valueByKey;
+    keys: (prefix) =>
+      attempt(async () => {
+        // Asked of the stream: the client's own listing leaves a consumer behind for minutes every time.
+        const api = await streamManager(lease, null);
+        const subjectPrefix = bucketPrefix(bucket);
+        const filter = everythingBelow(`${subjectPrefix}${prefix}.`);
+        const { state } = await api.streams.info(bucketStream(bucket), { subjects_filter: filter });
+        return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(subjectPrefix.length));
       }),
     nextEpoch: () => attempt((kv) => kv.put("epoch", "")),
   };

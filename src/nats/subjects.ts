@@ -24,7 +24,7 @@ export const ANY_SUBJECT = "*.>";
 export const everythingBelow = (prefix: string): string => `${prefix}>`;
 export const subjectOf = (prefix: string, key: Key): string => prefix + key;
 
-export const stateBucket = (site: SiteId): string => `KVGW_${site}`;
+export const stateBucket = (site: SiteId): BucketName => `KVGW_${site}` as BucketName;
 
 /** All consumers of one reader on one stream share this beginning; whoever starts removes the older ones. */
 export const tailConsumers = (site: SiteId): string => `kvgw_${site}_tail_`;

@@ -17,7 +17,7 @@ export interface SetAsideStore {
 
 export async function loadSetAside(state: SiteState, bucket: BucketName, observe: Observe): Promise<SetAsideStore> {
   const prefix = `set-aside.${bucket}`;
-  const kept = new Set((await state.list(prefix)).keys());
+  const kept = new Set(await state.keys(prefix));
   return {
     async put(setAside) {
       const stateKey = `${prefix}.${setAside.origin}.${hash128(setAside.key)}`;

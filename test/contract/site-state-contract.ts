@@ -15,7 +15,7 @@ export function siteStateContract(make: () => Promise<StateRig>): void {
   it("has nothing under a key that was never saved", async () => {
     const { state } = await start();
     expect(await state.load("checkpoint.config.site-b")).toBeNull();
-    expect(await state.list("checkpoint")).toEqual(new Map());
+    expect(await state.keys("checkpoint")).toEqual([]);
   });
 
   it("gives back what was saved last, of any JSON shape", async () => {
@@ -50,17 +50,13 @@ export function siteStateContract(make: () => Promise<StateRig>): void {
       "set-aside.a": 4,
     };
     for (const [key, value] of Object.entries(saved)) await state.save(key, value);
-    const expected = [
-      ["set-aside.a.site-b.x", 1],
-      ["set-aside.a.site-c.y", { z: 2 }],
-    ];
-    expect([...(await state.list("set-aside.a"))].sort()).toEqual(expected);
+    expect([...(await state.keys("set-aside.a"))].sort()).toEqual(["set-aside.a.site-b.x", "set-aside.a.site-c.y"]);
   });
 
   it("takes many writes at once", async () => {
     const { state } = await start();
     await Promise.all(Array.from({ length: 100 }, (_, n) => state.save(`many.${n}`, n)));
-    expect((await state.list("many")).size).toBe(100);
+    expect(await state.keys("many")).toHaveLength(100);
   });
 
   it("says that it is unavailable while the server is away", async () => {
@@ -69,6 +65,6 @@ export function siteStateContract(make: () => Promise<StateRig>): void {
     await kill();
     await expect(state.load("k")).rejects.toMatchObject(UNAVAILABLE);
     await expect(state.save("k", 2)).rejects.toMatchObject(UNAVAILABLE);
-    await expect(state.list("k")).rejects.toMatchObject(UNAVAILABLE);
+    await expect(state.keys("k")).rejects.toMatchObject(UNAVAILABLE);
   });
 }

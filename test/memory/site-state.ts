@@ -21,13 +21,8 @@ export function createMemorySiteState(connection: MemoryConnection, durable: Map
       });
       return unavailable(saved);
     },
-    list: (prefix) =>
-      unavailable(
-        connection.request(() => {
-          const below = [...durable].filter(([key]) => key.startsWith(`${prefix}.`));
-          return new Map(below.map(([key, text]) => [key, parsed(text)]));
-        }),
-      ),
+    keys: (prefix) =>
+      unavailable(connection.request(() => [...durable.keys()].filter((key) => key.startsWith(`${prefix}.`)))),
   };
 }
 

@@ -47,8 +47,9 @@ describe("after a thousand writes over both sites", () => {
     const found: Record<string, unknown> = {};
     for (const { client, name } of sites.all) {
       for await (const { config, state } of (await jetstreamManager(client)).streams.list()) {
-        const consumers = config.name.startsWith("KV_KVGW") ? 0 : state.consumer_count;
-        found[`${name} ${config.name}`] = { last: state.last_seq, messages: state.messages, consumers };
+        const { last_seq: last, messages, consumer_count: consumers } = state;
+        expect(consumers, config.name).toBe(config.name.startsWith("KV_KVGW") ? 0 : 1);
+        found[`${name} ${config.name}`] = { last, messages };
       }
     }
     return found;
