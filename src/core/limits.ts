@@ -10,8 +10,6 @@ export const SITE_NAME_LENGTH_MAX = 32;
 export const KEY_LENGTH_MAX = 3_000;
 /** The year 2255 in microseconds, the last integer that a JavaScript number holds exactly. */
 export const TIMESTAMP_US_MAX = Number.MAX_SAFE_INTEGER;
-/** Room that our own headers take beside a value, so that "does it fit?" is answered before sending. */
-export const OPERATION_HEADER_BYTES_MAX = 512;
 
 // ── configuration ─────────────────────────────────────────────────────────────────────────────────────────────────
 /** A config of 10,000 buckets is below 1 MiB; more is a mistake or an attack, refused before parsing. */

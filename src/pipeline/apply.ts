@@ -13,7 +13,7 @@ import { observeLatency, peerCounters } from "../core/counters.js";
 import type { Decision } from "../core/decision.js";
 import { GatewayError } from "../core/errors.js";
 import type { Key, SiteId } from "../core/ids.js";
-import { APPLY_ATTEMPTS_MAX, BACKOFF_MS, OPERATION_HEADER_BYTES_MAX } from "../core/limits.js";
+import { APPLY_ATTEMPTS_MAX, BACKOFF_MS } from "../core/limits.js";
 import { type Operation, asOfNow } from "../core/operation.js";
 import type { ConflictPolicy } from "../core/policy/policy.js";
 import type { BucketStore, Clock, SetAsideReason, WriteOutcome } from "../core/ports.js";
@@ -38,6 +38,7 @@ export interface Settled {
 export interface ApplierDeps {
   readonly bucket: Pick<BucketConfig, "name">;
   readonly store: BucketStore;
+  /** For the message to whoever reads that an operation was too large; the server decides. */
   readonly messageBytesMax: number;
   readonly policy: ConflictPolicy;
   readonly replica: Replica;
@@ -79,7 +80,6 @@ export function createApplier(deps: ApplierDeps): Applier {
     const known = replica.get(operation.key);
     const decision = policy.decide(known, operation);
     if (decision.outcome !== "apply") return finish(flight, decision);
-    if (operation.value.length + OPERATION_HEADER_BYTES_MAX > deps.messageBytesMax) return tooLarge(flight);
     if (!causality.cover(operation, () => start(flight))) return;
     const expected = replica.revision(operation.key);
     gate.close(operation.key);

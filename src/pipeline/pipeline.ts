@@ -14,7 +14,7 @@ import type { Observe } from "../core/events.js";
 import type { SiteId } from "../core/ids.js";
 import { createKeyFilter } from "../core/key-filter.js";
 import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
-import type { EntryIdentity, Operation } from "../core/operation.js";
+import { type EntryIdentity, type Operation, asOfNow } from "../core/operation.js";
 import { POLICIES } from "../core/policy/registry.js";
 import type {
   BucketInfo,
@@ -171,7 +171,10 @@ async function prepare(
   const setAside = (what: SetAside, then: () => void) => void setAsides.put(what).then(then, fail);
 
   const replica = createReplica(site);
-  const mark = await ports.log.scan(1, (logged) => replica.restore(logged, info.created));
+  const nowUs = clock.nowMs() * 1_000;
+  const mark = await ports.log.scan(1, (logged) =>
+    replica.restore({ ...logged, operation: asOfNow(logged.operation, nowUs) }, info.created),
+  );
   const [gate, position, trouble] = [createKeyGate(), createTailPosition(clock), createTroubles(deps.onTrouble)];
   const ground: Ground = { deps, ports, info, causality, setAsides, replica, gate, position, trouble, signal, fail };
   const appender = appenderOf(ground, mark);
