@@ -67,7 +67,7 @@ function describe(event: GatewayEvent): Line {
       return { level: "warn", message: "checkpoint reset", fields };
     }
     case "bug":
-      return { level: "error", message: "a mistake of this program; please report it", fields: because(event.reason) };
+      return { level: "error", message: "mistake of this program, please report it", fields: because(event.reason) };
     case "set-aside": {
       const { key, origin, reason, detail, at } = event.setAside;
       const fields = { bucket: event.bucket, origin, key, reason, detail, position: at.position };
