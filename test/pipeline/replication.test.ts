@@ -1,6 +1,7 @@
 /** Writes travel between sites once each, and all sites end equal (I2, I4; promises 1-3). */
 import { describe, expect, it } from "vitest";
 import type { BucketConfig } from "../../src/config/config.js";
+import { READ_WINDOW_MESSAGES } from "../../src/core/limits.js";
 import { type Place, type World, type WorldOptions, createWorld } from "./world.js";
 
 async function running(options: WorldOptions = {}): Promise<World & { readonly a: Place; readonly b: Place }> {
@@ -242,8 +243,8 @@ describe("an entry with a deadline", () => {
     expect(world.places().map(operationsEver)).toEqual([1, 0]);
   });
 
-  it("that passes while the other site is away is a tombstone there, and hides the older value for good", async () => {
-    const world = await running(ttl);
+  it("that passes while the other site is away is a tombstone there, also where nothing can expire by itself", async () => {
+    const world = await running({ streamAt: { a: ttl.stream } });
     const { a, b } = world;
     a.app.put("k", "old");
     await world.settle();
@@ -253,7 +254,26 @@ describe("an entry with a deadline", () => {
     heal(b, a);
     await world.settle();
     expect(world.contents()).toEqual(world.everywhere({}));
+    expect(b.bucket.last("k")?.block).toMatch(/KV-Operation: DEL/);
     expect(b.gateway().snapshot()).toMatchObject({ keys: 0, tombstones: 1 });
+  });
+});
+
+describe("a busy system", () => {
+  it("goes on after more entries of every sort than a reader's window holds", async () => {
+    const world = await running({ config: { keys: { include: [">"], exclude: ["local.>"] } } });
+    const { a, b } = world;
+    // Local writes at a, which are echoes at b; and keys at b that are none of our business.
+    for (let n = 0; n < READ_WINDOW_MESSAGES + 50; n++) {
+      a.app.put(`k${n}`, "v");
+      b.app.put(`local.${n}`, "v");
+    }
+    await world.settle();
+    a.app.put("last.of.a", "v");
+    b.app.put("last.of.b", "v");
+    await world.settle();
+    expect([b.app.read().get("last.of.a"), a.app.read().get("last.of.b")]).toEqual(["v", "v"]);
+    expect(a.app.read().size).toBe(READ_WINDOW_MESSAGES + 52);
   });
 });
 

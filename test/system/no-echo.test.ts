@@ -35,7 +35,7 @@ describe("after a thousand writes over both sites", () => {
     }
   });
 
-  it("writes nothing anywhere while idle, and keeps one consumer per stream", async () => {
+  it("writes nothing anywhere while idle, and keeps one consumer per stream", { timeout: IDLE_MS + 60_000 }, async () => {
     // Checkpoints of the last operations are written behind the work.
     await sleep(2_000);
     const before = await everyStream();
