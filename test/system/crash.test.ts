@@ -3,6 +3,7 @@ import { Kvm } from "@nats-io/kv";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { kvgw } from "../cli/kvgw.js";
 import { type Sites, startSites } from "../support/sites.js";
 
 const KILLS = 10;
@@ -35,6 +36,8 @@ describe("gateways killed under load", () => {
       expect(Buffer.from(values.get(key) ?? "", "base64").toString(), `last value of ${key}`).toBe(value);
     }
     expect(written).toBeGreaterThan(KILLS * 10);
+    const verified = await kvgw(["verify", "-c", sites.configFile, "--site", "site-a"], { KVGW_HTTP: "127.0.0.1:0" });
+    expect(verified).toMatchObject({ code: 0, stdout: expect.stringContaining("all sites are equal") });
     for (const { client, name } of sites.all) {
       const { state } = await (await jetstreamManager(client)).streams.info(`KVGW_${name}_data`);
       expect(state.consumer_count).toBe(1);
