@@ -37,7 +37,8 @@ export function toFailure(thrown: unknown, where: string): GatewayError {
   if (thrown instanceof GatewayError) return thrown;
   const because = thrown instanceof Error ? thrown.message : String(thrown);
   const failure = (code: ErrorCode, advice: string) => new GatewayError(code, `${where}: ${because}; ${advice}`, thrown);
-  if (thrown instanceof errors.PermissionViolationError || thrown instanceof errors.AuthorizationError) {
+  // A request that was denied fails as a request; why stands behind it.
+  if (isDenial(thrown) || (thrown instanceof errors.RequestError && isDenial(thrown.cause))) {
     return failure("KVGW_DENIED", "give the gateway's NATS user this permission");
   }
   if (thrown instanceof errors.TimeoutError) return failure("KVGW_TIMEOUT", "the server did not answer; retried");
@@ -71,6 +72,9 @@ export function apiFailure(
 
 export const isApiError = (thrown: unknown, code: number): boolean =>
   thrown instanceof JetStreamApiError && thrown.code === code;
+
+const isDenial = (thrown: unknown): boolean =>
+  thrown instanceof errors.PermissionViolationError || thrown instanceof errors.AuthorizationError;
 
 function isConnectionProblem(thrown: unknown): boolean {
   return thrown instanceof errors.ConnectionError || thrown instanceof errors.ClosedConnectionError;

@@ -56,7 +56,8 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
   let generation = 0;
 
   function send(): void {
-    while (!looking && inFlight < Math.min(queue.length, APPEND_WINDOW_OPERATIONS)) {
+    // What a run has left behind, such as a write that waited for an apply, must not speak for it later.
+    while (!looking && !signal.aborted && inFlight < Math.min(queue.length, APPEND_WINDOW_OPERATIONS)) {
       const pending = queue[inFlight];
       if (pending === undefined) return;
       const expected = lastSequence + inFlight;

@@ -115,6 +115,15 @@ describe("appending", () => {
     expect([sent, told.done.length, stream.mark().lastSequence]).toEqual([3_000, 3_000, 3_000]);
   });
 
+  it("sends nothing after its end: what the run left behind is found by the next one", async () => {
+    const { append, clock, stream, ended } = rig();
+    append("x", 1);
+    ended.abort();
+    append("y", 2);
+    await clock.advance(60_000);
+    expect(stream.mark().lastSequence).toBe(1);
+  });
+
   it("calls nobody back after its end", async () => {
     const { append, clock, told, ended } = rig();
     append("x", 1);

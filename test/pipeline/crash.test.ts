@@ -157,6 +157,32 @@ describe("a crash", () => {
   });
 });
 
+describe("a run that has ended", () => {
+  it("logs nothing any more, also not what waited for an apply without an answer", async () => {
+    const world = createWorld();
+    const [a, b] = [world.place("a"), world.place("b")];
+    a.site.skewMs = 60_000;
+    world.start();
+    await world.settle();
+    const { faults } = b.gateway().local;
+    faults.fate = ({ to }) => (to === "bucket" ? "request lost" : "arrives");
+    a.app.put("k", "applied");
+    await world.clock.advance(10);
+    b.app.put("k", "first");
+    b.app.put("k", "second");
+    await world.clock.advance(10);
+    expect(b.logged()).toEqual([]);
+    faults.fate = () => "arrives";
+    b.bucket.dropConsumers();
+    await world.clock.advance(1_000);
+    const [second] = b.logged();
+    expect(b.gateway().counters.restarts).toBe(1);
+    await world.settle();
+    expect([b.logged(), b.log.mark().lastSequence]).toEqual([[second], 1]);
+    expect(world.contents()).toEqual(world.everywhere({ k: "second" }));
+  });
+});
+
 describe("a gateway that comes back", () => {
   it("logs what was written while it was away, once", async () => {
     const world = createWorld();
