@@ -92,7 +92,8 @@ export type AppendOutcome =
 export interface OperationLog {
   /** Finds the log, or makes it with as many replicas as the bucket has. KVGW_LOG_UNSUITABLE, KVGW_UNREACHABLE, KVGW_DENIED. */
   open(replicas: number): Promise<StreamMark>;
-  /** Every operation kept from `from` on, without values, in order; returns where the log ended before. */
+  /** Every operation kept from `from` on, without values, in order; returns where the log ended before.
+   *  KVGW_STREAM_CHANGED if it is gone, KVGW_READER_LOST, KVGW_UNREACHABLE. */
   scan(from: Sequence, onOperation: (logged: LoggedOperation) => void): Promise<StreamMark>;
   append(operation: Operation, identity: EntryIdentity, expected: Sequence, done: (outcome: AppendOutcome) => void): void;
 }

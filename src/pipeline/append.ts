@@ -9,7 +9,7 @@
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
 import type { BucketName } from "../core/ids.js";
-import { APPEND_WINDOW_OPERATIONS } from "../core/limits.js";
+import { APPEND_WINDOW_OPERATIONS, UNANSWERED_IS_TROUBLE } from "../core/limits.js";
 import type { EntryIdentity, LoggedOperation, Operation } from "../core/operation.js";
 import type { AppendOutcome, Clock, OperationLog, StreamMark } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
@@ -52,6 +52,7 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
   let lastSequence = mark.lastSequence;
   let looking = false;
   let troubled = false;
+  let unanswered = 0;
   // Outcomes of sends before the last look say nothing any more.
   let generation = 0;
 
@@ -89,7 +90,7 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
       await deps.setAside(pending.operation, pending.identity);
       drop((queued) => queued === pending);
     }
-    let trouble = outcome.kind === "failed" ? outcome.error : null;
+    let trouble = troubleOf(outcome);
     for (let looked = false; !looked && !signal.aborted; ) {
       if (trouble !== null) {
         troubled = true;
@@ -109,7 +110,15 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
     send();
   }
 
+  function troubleOf(outcome: AppendOutcome): GatewayError | null {
+    if (outcome.kind === "failed") return outcome.error;
+    if (outcome.kind !== "unknown" || ++unanswered < UNANSWERED_IS_TROUBLE) return null;
+    const advice = "look for a missing permission in the server's log; retried";
+    return new GatewayError("KVGW_TIMEOUT", `operation log of ${deps.bucket}: appends are not answered; ${advice}`);
+  }
+
   function recovered(): void {
+    unanswered = 0;
     if (!troubled) return;
     troubled = false;
     deps.backoff.reset();

@@ -13,7 +13,7 @@ import { observeLatency, peerCounters } from "../core/counters.js";
 import type { Decision } from "../core/decision.js";
 import { GatewayError } from "../core/errors.js";
 import type { Key, SiteId } from "../core/ids.js";
-import { APPLY_ATTEMPTS_MAX, BACKOFF_MS } from "../core/limits.js";
+import { APPLY_ATTEMPTS_MAX, BACKOFF_MS, UNANSWERED_IS_TROUBLE } from "../core/limits.js";
 import { type Operation, asOfNow } from "../core/operation.js";
 import type { ConflictPolicy } from "../core/policy/policy.js";
 import type { BucketStore, Clock, SetAsideReason, WriteOutcome } from "../core/ports.js";
@@ -61,8 +61,8 @@ interface Flight {
   races: number;
   /** The last attempt was refused for a reason that has nothing to do with the key. */
   failing: boolean;
-  /** An attempt without an answer may have landed. */
-  uncertain: boolean;
+  /** Attempts without an answer, each of which may have landed. */
+  unanswered: number;
   /** The next operation on the same key. */
   next: Flight | null;
 }
@@ -91,7 +91,7 @@ export function createApplier(deps: ApplierDeps): Applier {
     if (outcome.kind === "unknown") replica.recordUncertain(operation.key, operation.version);
     gate.open(operation.key);
     if (signal.aborted) return;
-    setFailing(flight, outcome.kind === "failed" ? outcome.error : null);
+    setFailing(flight, troubleOf(outcome, flight));
     if (outcome.kind !== "refused") flight.races = 0;
     switch (outcome.kind) {
       case "written":
@@ -101,11 +101,18 @@ export function createApplier(deps: ApplierDeps): Applier {
       case "too-large":
         return tooLarge(flight);
       case "unknown":
-        flight.uncertain = true;
         return later(flight);
       case "failed":
         return later(flight);
     }
+  }
+
+  /** One answer may get lost; servers that deny a publish lose every one. */
+  function troubleOf(outcome: WriteOutcome, flight: Flight): GatewayError | null {
+    if (outcome.kind === "failed") return outcome.error;
+    if (outcome.kind !== "unknown" || ++flight.unanswered < UNANSWERED_IS_TROUBLE) return null;
+    const advice = "look for a missing permission in the server's log; retried";
+    return new GatewayError("KVGW_TIMEOUT", `bucket ${deps.bucket.name}: writes are not answered; ${advice}`);
   }
 
   function again(flight: Flight, key: Key, expected: number, actual: number | null): void {
@@ -161,7 +168,7 @@ export function createApplier(deps: ApplierDeps): Applier {
 
   return {
     submit(operation, peer, settled) {
-      const flight: Flight = { operation, peer, settled, attempts: 0, races: 0, failing: false, uncertain: false, next: null };
+      const flight: Flight = { operation, peer, settled, attempts: 0, races: 0, failing: false, unanswered: 0, next: null };
       outstanding++;
       const chain = flightByKey.get(operation.key);
       if (chain !== undefined) {
@@ -179,7 +186,7 @@ export function createApplier(deps: ApplierDeps): Applier {
 function count(counters: BucketCounters, flight: Flight, decision: Decision, nowMs: number): void {
   const peer = peerCounters(counters, flight.peer);
   // A duplicate of an attempt that got no answer is that attempt's echo: it was applied.
-  const applied = decision.outcome === "apply" || (decision.outcome === "duplicate" && flight.uncertain);
+  const applied = decision.outcome === "apply" || (decision.outcome === "duplicate" && flight.unanswered > 0);
   if (applied) {
     peer.applied++;
     observeLatency(peer.latency, nowMs / 1_000 - flight.operation.version.ts / 1e6);

@@ -4,8 +4,11 @@
  * A local write that lands while the gateway is down overwrites whatever was applied last; with history 1 nothing of
  * it remains, so the version that the write must exceed has to be durable *before* the apply is sent. Writing every
  * version would cost a write per operation. Instead a floor is kept a few seconds ahead of the clock, written once in
- * that time while operations are applied; only a version above the floor gets a record of its own. After a restart a
- * write that the log does not know is stamped above the floor, and above its key's record if there is one.
+ * that time while operations are applied; only a version above the floor gets a record of its own. A run stamps
+ * every local write above the floor that it found, and above its key's record if there is one: not only while it catches
+ * up, because an apply that an earlier run left with the server may land later, and because nothing tells what was
+ * overwritten where the message itself is gone. The price: for those few seconds after a start, our writes are stamped
+ * up to as much ahead, and win over a peer's of the same seconds.
  *
  * The floor never falls. Records go once the floor has passed them. Nothing is written while nothing is applied (I13).
  */
@@ -19,8 +22,6 @@ import type { Causality } from "../core/replica.js";
 export interface CausalityGuard extends Causality {
   /** Whether `operation` may be sent now. If not, `then` is called once it may, durably. */
   cover(operation: Operation, then: () => void): boolean;
-  /** The tail has shown all that existed at the start: from here on every predecessor is known. */
-  caughtUp(): void;
 }
 
 interface Floor {
@@ -38,7 +39,7 @@ export interface CausalityDeps {
 export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard> {
   const stateKey = `causality.${deps.bucket}`;
   let durable = parseFloor(await deps.state.load(stateKey));
-  let atStart: Floor | null = durable;
+  const atStart = durable;
   const recordByKey = new Map(durable.recordByKey);
   let saving = false;
   let waiting: (() => void)[] = [];
@@ -68,7 +69,7 @@ export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard
   const isDurable = (key: Key, ts: number) => ts <= durable.floorUs || ts <= (durable.recordByKey.get(key) ?? 0);
 
   return {
-    aboveUs: (key) => (atStart === null ? 0 : Math.max(atStart.floorUs, atStart.recordByKey.get(key) ?? 0)),
+    aboveUs: (key) => Math.max(atStart.floorUs, atStart.recordByKey.get(key) ?? 0),
     cover({ key, version: { ts } }, then) {
       if (isDurable(key, ts)) {
         // Raised in good time, so that a steady stream never waits for it.
@@ -79,9 +80,6 @@ export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard
       waiting.push(then);
       start();
       return false;
-    },
-    caughtUp() {
-      atStart = null;
     },
   };
 }

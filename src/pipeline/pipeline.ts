@@ -114,7 +114,7 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     publish({ replica: stage.replica, setAsides: stage.setAsides, replications });
     await Promise.race([stage.caughtUp, end.reached]);
     if (signal.aborted) return;
-    stage.onCaughtUp();
+    stage.replica.forgetRestored();
     deps.onCaptured();
     replicating = Promise.all([...replications.values()].map((replication) => replication.run()));
     saveRegularly(deps.clock, replications, working.signal).catch(end.fail);
@@ -137,7 +137,6 @@ interface Stages {
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   readonly tail: Reader;
   readonly caughtUp: Promise<void>;
-  readonly onCaughtUp: () => void;
 }
 
 /** What a run works with, before its tail brings the first entry. */
@@ -187,11 +186,7 @@ async function prepare(
   let signalCaughtUp = () => {};
   const caughtUp = new Promise<void>((resolve) => (signalCaughtUp = resolve));
   const tail = await ports.store.tail({ onEntry: capture, onCaughtUp: signalCaughtUp, onLost: fail });
-  const onCaughtUp = () => {
-    replica.forgetRestored();
-    causality.caughtUp();
-  };
-  return { replica, appender, applier, setAsides, setAside, tail, caughtUp, onCaughtUp };
+  return { replica, appender, applier, setAsides, setAside, tail, caughtUp };
 }
 
 function appenderOf({ deps, ports, replica, setAsides, signal, trouble, fail }: Ground, mark: StreamMark): Appender {

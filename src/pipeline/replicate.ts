@@ -57,7 +57,18 @@ export interface ReplicationDeps {
   readonly wake: (callback: () => void) => () => void;
 }
 
-/** What one reader's life has in hand. */
+/** An operation that has been handed on and has not come to its end. */
+interface Hand {
+  done: () => void;
+}
+
+/** All of them, of one life of the peer's log. Bounded by the window, since a new reader begins at the checkpoint. */
+interface InHand {
+  readonly created: string;
+  readonly bySequence: Map<Sequence, Hand>;
+}
+
+/** One reader's life. */
 interface Session {
   readonly mark: StreamMark;
   readonly progress: Progress;
@@ -70,6 +81,7 @@ export function createReplication(deps: ReplicationDeps): Replication {
   const stateKey = `checkpoint.${deps.bucket}.${peer}`;
   const counters = peerCounters(deps.counters, peer);
   let session: Session | null = null;
+  let inHand: InHand = { created: "", bySequence: new Map() };
   let saved: Checkpoint | null = null;
   let state: PeerState = "starting";
   let reason: Reason | null = null;
@@ -101,7 +113,8 @@ export function createReplication(deps: ReplicationDeps): Replication {
           ? "the log ends before our checkpoint"
           : null;
     if (why === null) return checkpoint.sequence;
-    // Everything is read again; what is known already is a duplicate.
+    // Everything is read again; what is known already is a duplicate, but the same sequence may be another operation.
+    inHand = { created: mark.created, bySequence: new Map() };
     deps.observe({ type: "checkpoint-reset", bucket: deps.bucket, peer, why });
     return 0;
   }
@@ -114,9 +127,31 @@ export function createReplication(deps: ReplicationDeps): Replication {
     };
   }
 
+  /** Whether an operation that comes again is still in hand from a reader before: then only who hears of its end changes.
+   *  Else a link that comes and goes would queue it once more each time. */
+  function takeInHand(own: Session, sequence: Sequence, bytes: number): Hand | null {
+    const done = settleIn(own, sequence, bytes);
+    const before = inHand.bySequence.get(sequence);
+    if (before !== undefined) {
+      before.done = done;
+      return null;
+    }
+    const hand: Hand = { done };
+    inHand.bySequence.set(sequence, hand);
+    return hand;
+  }
+
+  const finish = (life: InHand, sequence: Sequence, hand: Hand) => {
+    life.bySequence.delete(sequence);
+    hand.done();
+  };
+
   function onOperation(own: Session, logged: LoggedOperation, bytes: number): void {
     const { operation, sequence } = logged;
-    const done = settleIn(own, sequence, bytes);
+    const hand = takeInHand(own, sequence, bytes);
+    if (hand === null) return;
+    const life = inHand;
+    const done = () => finish(life, sequence, hand);
     newestMs = operation.version.ts / 1_000;
     lastContactMs = clock.nowMs();
     if (!deps.includes(operation.key)) {
@@ -133,7 +168,10 @@ export function createReplication(deps: ReplicationDeps): Replication {
   }
 
   function onUnreadable(own: Session, unreadable: Unreadable, bytes: number): void {
-    const done = settleIn(own, unreadable.sequence, bytes);
+    const hand = takeInHand(own, unreadable.sequence, bytes);
+    if (hand === null) return;
+    const life = inHand;
+    const done = () => finish(life, unreadable.sequence, hand);
     const { key, reason: refusal, detail, sequence } = unreadable;
     counters.setAside[refusal]++;
     const at = { created: own.mark.created, position: sequence };
@@ -144,6 +182,7 @@ export function createReplication(deps: ReplicationDeps): Replication {
   async function read(): Promise<void> {
     const mark = await deps.link.open();
     const from = await startingPoint(mark);
+    if (inHand.created !== mark.created) inHand = { created: mark.created, bySequence: new Map() };
     const own: Session = { mark, progress: createProgress(from), reader: null };
     session = own;
     const end = createEnd(signal);

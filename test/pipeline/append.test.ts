@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { GatewayError } from "../../src/core/errors.js";
 import type { GatewayEvent } from "../../src/core/events.js";
-import { APPEND_WINDOW_OPERATIONS, BACKOFF_MS } from "../../src/core/limits.js";
+import { APPEND_WINDOW_OPERATIONS, BACKOFF_MS, PUBLISH_TIMEOUT_MS } from "../../src/core/limits.js";
 import type { EntryIdentity, Operation } from "../../src/core/operation.js";
 import { createReplica } from "../../src/core/replica.js";
 import { createAppender } from "../../src/pipeline/append.js";
@@ -173,6 +173,19 @@ describe("an append that is refused", () => {
     expect(waits).toHaveLength(7);
     for (const [at, wait] of waits.entries()) expect(wait).toBeGreaterThanOrEqual((BACKOFF_MS[at] ?? 0) * 0.8);
     expect(told.trouble).toEqual([...waits.map(() => "KVGW_LOG_FULL"), null]);
+  });
+
+  it("by silence, as servers do with a denied publish, is trouble from the second time on", async () => {
+    const { append, clock, faults, told, logged } = rig();
+    faults.fate = () => "request lost";
+    append("x", 1);
+    await clock.advance(PUBLISH_TIMEOUT_MS + 100);
+    expect(told.trouble).toEqual([]);
+    await clock.advance(PUBLISH_TIMEOUT_MS + 1_000);
+    expect(told.trouble).toEqual(["KVGW_TIMEOUT"]);
+    faults.fate = () => "arrives";
+    await clock.advance(60_000);
+    expect([logged(), told.trouble.at(-1)]).toEqual([["x@1"], null]);
   });
 
   it("is no trouble any more when nothing is left to append", async () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { createBucketCounters, peerCounters } from "../../src/core/counters.js";
 import { GatewayError } from "../../src/core/errors.js";
-import { APPLY_ATTEMPTS_MAX } from "../../src/core/limits.js";
+import { APPLY_ATTEMPTS_MAX, PUBLISH_TIMEOUT_MS } from "../../src/core/limits.js";
 import type { Operation } from "../../src/core/operation.js";
 import { lww } from "../../src/core/policy/lww.js";
 import type { WriteOutcome } from "../../src/core/ports.js";
@@ -160,6 +160,50 @@ describe("a bucket that refuses to be written", () => {
     expect(world.contents()).toEqual(world.everywhere({ k: "later" }));
   });
 
+  it("without an answer, as servers treat a denied publish, is in trouble from the second time on", async () => {
+    const world = await running();
+    const { a, b } = world;
+    let denied = true;
+    b.gateway().local.faults.fate = ({ to }) => (to === "bucket" && denied ? "request lost" : "arrives");
+    a.app.put("k", "v");
+    await world.clock.advance(PUBLISH_TIMEOUT_MS + 100);
+    expect(b.gateway().state()).toBe("live");
+    await world.clock.advance(PUBLISH_TIMEOUT_MS + 1_000);
+    expect(b.gateway().state()).toBe("degraded");
+    expect(b.events("bucket-state").at(-1)).toMatchObject({ reason: { code: "KVGW_TIMEOUT" } });
+    denied = false;
+    await world.settle();
+    expect(b.gateway().state()).toBe("live");
+    expect(world.contents()).toEqual(world.everywhere({ k: "v" }));
+  });
+
+  it("does not pile up what a link that comes and goes brings again", async () => {
+    const world = await running();
+    const { a, b } = world;
+    let full = true;
+    const refused: string[] = [];
+    b.gateway().local.faults.fate = ({ to, key }) => {
+      if (to !== "bucket" || !full) return "arrives";
+      refused.push(key);
+      return FULL;
+    };
+    for (let n = 0; n < 20; n++) a.app.put(`k${n}`, "v");
+    for (let n = 0; n < 50; n++) {
+      await world.clock.advance(2_000);
+      b.gateway().peer(a.id).cut();
+      b.gateway().peer(a.id).heal();
+    }
+    refused.length = 0;
+    await world.clock.advance(15_000);
+    // Each has one attempt in the longest interval, not one per time that it came.
+    expect(refused.length).toBeLessThan(20 * 4);
+    full = false;
+    await world.settle();
+    expect(world.contents()["b"]).toEqual(world.contents()["a"]);
+    expect(fromA(world)).toMatchObject({ applied: 20, ignored: { duplicate: 0 } });
+    expect(b.saved("checkpoint.config.a")).toMatchObject({ sequence: 20 });
+  });
+
   it("for an hour does not count as races lost", async () => {
     const world = await running();
     const { a, b } = world;
@@ -209,7 +253,7 @@ describe("the applier alone", () => {
         tail: () => Promise.reject(new Error("unused")),
         apply: answer,
       },
-      causality: { aboveUs: () => 0, cover: () => true, caughtUp: () => undefined },
+      causality: { aboveUs: () => 0, cover: () => true },
       position: createTailPosition(clock),
       counters: createBucketCounters([A, C]),
       signal: new AbortController().signal,

@@ -146,6 +146,44 @@ describe("a write over an applied value", () => {
     await convergedOn(world, "second");
   });
 
+  it("wins where a dead gateway's apply lands long after the next one has started", async () => {
+    const world = story();
+    world.start();
+    await world.settle();
+    const dying = world.behind.gateway();
+    dying.local.faults.fate = ({ to }) => {
+      if (to !== "bucket") return "arrives";
+      // Held up behind a link for half a minute; the way to the peer is cut, so nothing else tells of the value.
+      dying.local.faults.delayMs = () => 30_000;
+      queueMicrotask(() => dying.crash());
+      return "arrives";
+    };
+    whenApplied(world.behind, "k", () => void world.behind.app.put("k", "second"));
+    world.ahead.app.put("k", "first");
+    await world.clock.advance(100);
+    world.behind.start();
+    world.behind.gateway().peer(world.ahead.id).cut();
+    await world.settle();
+    expect(world.behind.gateway().state()).toBe("live");
+    expect(world.behind.app.read().has("k")).toBe(false);
+    await world.until(() => world.behind.app.read().has("k"), "the dead gateway's apply has landed");
+    world.behind.gateway().peer(world.ahead.id).heal();
+    await convergedOn(world, "second");
+  });
+
+  it("wins where the overwritten message has vanished, and the gateway was away meanwhile", async () => {
+    const world = story();
+    world.start();
+    world.ahead.app.put("k", "first");
+    await world.settle();
+    world.behind.gateway().crash();
+    world.behind.bucket.purge("k");
+    world.behind.start();
+    await world.settle();
+    world.behind.app.put("k", "second");
+    await convergedOn(world, "second");
+  });
+
   it("wins through any number of crashes", async () => {
     const world = story();
     world.start();
