@@ -67,7 +67,7 @@ export const REQUEST_TIMEOUT_MS = 5_000;
 export const APPEND_WINDOW_OPERATIONS = 1_024;
 /** An apply that lost its race waits this long for the tail to show the winner before it looks again. */
 export const APPLY_TAIL_WAIT_MS = 2_000;
-/** Answers missed in a row before it is told: one gets lost now and then, a denied publish never gets one. */
+/** Answers missed in a row before it is told: a single one gets lost now and then. */
 export const UNANSWERED_IS_TROUBLE = 2;
 /** Times that one operation may lose its race in a row before the pipeline starts afresh. */
 export const APPLY_ATTEMPTS_MAX = 50;

@@ -14,7 +14,7 @@ import type { BucketInfo, BucketStore, Clock, Reader, TailHandlers, WriteOutcome
 import { formatVersion } from "../core/version.js";
 import type { Lease } from "./connections.js";
 import { type EntryContext, toEntry } from "./entry.js";
-import { API_ERROR, apiFailure, toFailure } from "./failure.js";
+import { API_ERROR, apiFailure, notStored, toFailure } from "./failure.js";
 import { type ReadyHeaders, headerLine, readyHeaders } from "./message.js";
 import type { Answer } from "./publisher.js";
 import { openPullReader } from "./pull-reader.js";
@@ -206,11 +206,11 @@ function toOutcome(answer: Answer, where: string): WriteOutcome {
     case "unknown":
       return UNKNOWN;
     case "no-stream":
-      return failed("KVGW_UNREACHABLE", `${where}: no stream answers; retried`);
+      return { kind: "failed", error: notStored(answer.kind, where) };
     case "refused":
       return answer.why === "too-large"
         ? { kind: "too-large" }
-        : failed("KVGW_UNREACHABLE", `${where}: not connected; retried`);
+        : { kind: "failed", error: notStored(answer.why, where) };
     case "error":
       return toRefusal(answer.code, answer.description, where);
   }
@@ -227,8 +227,3 @@ function toRefusal(code: number, description: string, where: string): WriteOutco
   if (code === API_ERROR.messageTooLarge || code === API_ERROR.headersTooLarge) return { kind: "too-large" };
   return { kind: "failed", error: apiFailure(code, description, where) };
 }
-
-const failed = (code: "KVGW_UNREACHABLE", message: string): WriteOutcome => ({
-  kind: "failed",
-  error: new GatewayError(code, message),
-});

@@ -11,6 +11,7 @@ import {
   type NatsConnection,
   connect,
   credsAuthenticator,
+  errors,
   nkeyAuthenticator,
   tokenAuthenticator,
   usernamePasswordAuthenticator,
@@ -222,6 +223,8 @@ async function serve(deps: ConnectionDeps, site: SiteConfig, shared: Shared, nat
       shared.link?.publisher.connectionBack();
       change(deps, site, shared, true, status.server);
       void measureRtt(nats, shared);
+    } else if (status.type === "error" && status.error instanceof errors.PermissionViolationError) {
+      if (status.error.operation === "publish") shared.link?.publisher.denied(status.error.subject);
     } else if (status.type === "error") {
       shared.failure = toFailure(status.error, `site ${site.id}`);
     }

@@ -70,6 +70,18 @@ export function apiFailure(
   return new GatewayError("KVGW_UNREACHABLE", `${said}; retried`, cause);
 }
 
+/** A publish that was certainly not stored, though JetStream has said nothing about it. */
+export function notStored(why: "no-stream" | "disconnected" | "denied", where: string): GatewayError {
+  switch (why) {
+    case "no-stream":
+      return new GatewayError("KVGW_UNREACHABLE", `${where}: no stream answers; retried`);
+    case "disconnected":
+      return new GatewayError("KVGW_UNREACHABLE", `${where}: not connected; retried`);
+    case "denied":
+      return new GatewayError("KVGW_DENIED", `${where}: publish denied; give the gateway's NATS user this permission`);
+  }
+}
+
 export const isApiError = (thrown: unknown, code: number): boolean =>
   thrown instanceof JetStreamApiError && thrown.code === code;
 

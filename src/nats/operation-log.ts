@@ -16,7 +16,7 @@ import type { BucketName, SiteId } from "../core/ids.js";
 import { READ_WINDOW_MESSAGES } from "../core/limits.js";
 import type { AppendOutcome, Clock, OperationLog } from "../core/ports.js";
 import type { Lease } from "./connections.js";
-import { API_ERROR, apiFailure, toFailure } from "./failure.js";
+import { API_ERROR, apiFailure, notStored, toFailure } from "./failure.js";
 import { type LogContext, type LogFormat, logHeaders, logPayload, readLogMessage } from "./log-codec.js";
 import type { Answer } from "./publisher.js";
 import { scanStream } from "./scan.js";
@@ -133,9 +133,9 @@ function toOutcome(answer: Answer, where: string): AppendOutcome {
     case "unknown":
       return UNKNOWN;
     case "no-stream":
-      return failed("KVGW_UNREACHABLE", `${where}: no stream answers; retried`);
+      return { kind: "failed", error: notStored(answer.kind, where) };
     case "refused":
-      return answer.why === "too-large" ? TOO_LARGE : failed("KVGW_UNREACHABLE", `${where}: not connected; retried`);
+      return answer.why === "too-large" ? TOO_LARGE : { kind: "failed", error: notStored(answer.why, where) };
     case "error":
       return toRefusal(answer.code, answer.description, where);
   }
@@ -154,8 +154,3 @@ function toRefusal(code: number, description: string, where: string): AppendOutc
       return { kind: "failed", error: apiFailure(code, description, where, "KVGW_LOG_FULL") };
   }
 }
-
-const failed = (code: "KVGW_UNREACHABLE", message: string): AppendOutcome => ({
-  kind: "failed",
-  error: new GatewayError(code, message),
-});

@@ -3,7 +3,7 @@
  * timer per message. Many publishes in one tick leave in one socket write.
  *
  * Every answer comes exactly once: the server's, `unknown` when the connection breaks or nothing comes in time, or
- * `refused` when it certainly was not sent. Bounded by what the callers keep in flight.
+ * `refused` when it certainly was not sent or not taken. Bounded by what the callers keep in flight.
  */
 import { type Msg, type NatsConnection, createInbox } from "@nats-io/transport-node";
 import { type GatewayError, toGatewayError } from "../core/errors.js";
@@ -16,10 +16,12 @@ export type Answer =
   | { readonly kind: "error"; readonly code: number; readonly description: string }
   | { readonly kind: "no-stream" }
   | { readonly kind: "unknown" }
-  | { readonly kind: "refused"; readonly why: "too-large" | "disconnected" };
+  | { readonly kind: "refused"; readonly why: "too-large" | "disconnected" | "denied" };
 
 export interface Publisher {
   publish(subject: string, payload: Uint8Array, headers: ReadyHeaders, done: (answer: Answer) => void): void;
+  /** The server denied a publish to the subject: it does not answer those, it says so to the connection. */
+  denied(subject: string): void;
   /** The connection broke: whatever waits has an unknown outcome. */
   connectionLost(): void;
   connectionBack(): void;
@@ -27,6 +29,7 @@ export interface Publisher {
 }
 
 interface Waiting {
+  readonly subject: string;
   readonly sentMs: number;
   readonly done: (answer: Answer) => void;
 }
@@ -34,6 +37,7 @@ interface Waiting {
 const UNKNOWN: Answer = Object.freeze({ kind: "unknown" });
 const NO_STREAM: Answer = Object.freeze({ kind: "no-stream" });
 const TOO_LARGE: Answer = Object.freeze({ kind: "refused", why: "too-large" });
+const DENIED: Answer = Object.freeze({ kind: "refused", why: "denied" });
 const DISCONNECTED: Answer = Object.freeze({ kind: "refused", why: "disconnected" });
 
 export function createPublisher(
@@ -94,8 +98,11 @@ export function createPublisher(
       } catch {
         return done(payload.length + headers.byteLength > maxPayload(connection) ? TOO_LARGE : DISCONNECTED);
       }
-      waitingByNumber.set(number, { sentMs: clock.nowMs(), done });
+      waitingByNumber.set(number, { subject, sentMs: clock.nowMs(), done });
       armSweep();
+    },
+    denied(subject) {
+      for (const [number, waiting] of waitingByNumber) if (waiting.subject === subject) return settle(number, DENIED);
     },
     connectionLost() {
       connected = false;

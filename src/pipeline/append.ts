@@ -113,8 +113,7 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
   function troubleOf(outcome: AppendOutcome): GatewayError | null {
     if (outcome.kind === "failed") return outcome.error;
     if (outcome.kind !== "unknown" || ++unanswered < UNANSWERED_IS_TROUBLE) return null;
-    const advice = "look for a missing permission in the server's log; retried";
-    return new GatewayError("KVGW_TIMEOUT", `operation log of ${deps.bucket}: appends are not answered; ${advice}`);
+    return new GatewayError("KVGW_TIMEOUT", `operation log of ${deps.bucket}: the server does not answer appends; retried`);
   }
 
   function recovered(): void {

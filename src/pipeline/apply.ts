@@ -107,12 +107,10 @@ export function createApplier(deps: ApplierDeps): Applier {
     }
   }
 
-  /** One answer may get lost; servers that deny a publish lose every one. */
   function troubleOf(outcome: WriteOutcome, flight: Flight): GatewayError | null {
     if (outcome.kind === "failed") return outcome.error;
     if (outcome.kind !== "unknown" || ++flight.unanswered < UNANSWERED_IS_TROUBLE) return null;
-    const advice = "look for a missing permission in the server's log; retried";
-    return new GatewayError("KVGW_TIMEOUT", `bucket ${deps.bucket.name}: writes are not answered; ${advice}`);
+    return new GatewayError("KVGW_TIMEOUT", `bucket ${deps.bucket.name}: the server does not answer writes; retried`);
   }
 
   function again(flight: Flight, key: Key, expected: number, actual: number | null): void {

@@ -175,7 +175,7 @@ describe("an append that is refused", () => {
     expect(told.trouble).toEqual([...waits.map(() => "KVGW_LOG_FULL"), null]);
   });
 
-  it("by silence, as servers do with a denied publish, is trouble from the second time on", async () => {
+  it("by silence is trouble from the second time on", async () => {
     const { append, clock, faults, told, logged } = rig();
     faults.fate = () => "request lost";
     append("x", 1);

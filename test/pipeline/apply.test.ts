@@ -160,7 +160,7 @@ describe("a bucket that refuses to be written", () => {
     expect(world.contents()).toEqual(world.everywhere({ k: "later" }));
   });
 
-  it("without an answer, as servers treat a denied publish, is in trouble from the second time on", async () => {
+  it("by silence is in trouble from the second time on", async () => {
     const world = await running();
     const { a, b } = world;
     let denied = true;

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findNatsServer, type FoundServer, type ServerVersion } from "../../scripts/nats-server.mjs";
+import { eventually } from "./eventually.js";
 import { configText, type NatsServerOptions, type Ports } from "./nats-config.js";
 import { freePorts, spawnNatsProcess, untilReady, type NatsProcess } from "./nats-process.js";
 import { atProcessEnd } from "./process-end.js";
@@ -42,6 +43,8 @@ export interface NatsServer {
   /** SIGSTOP: connections stay open and nobody answers. */
   suspend(): Promise<void>;
   resume(): void;
+  /** Other `extraConfig` in the running server. Returns when the server has said that it took it. */
+  reload(extraConfig: string): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -118,9 +121,17 @@ function handle(site: Site, life: Life, ports: Ports, dispose: () => Promise<voi
     },
     suspend: async () => running().suspend(),
     resume: () => running().signal("SIGCONT"),
+    reload: async (extraConfig) => {
+      await writeFile(site.configPath, configText({ ...site, options: { ...site.options, extraConfig } }, ports));
+      const before = reloads(life);
+      running().signal("SIGHUP");
+      await eventually(() => reloads(life) > before, { what: `nats-server ${site.name} has reloaded its configuration` });
+    },
     dispose,
   };
 }
+
+const reloads = (life: Life): number => life.log().split("Reloaded server configuration").length;
 
 async function takeDown(life: Life, how: "stop" | "kill"): Promise<void> {
   const { process } = life;

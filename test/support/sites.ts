@@ -87,7 +87,7 @@ export async function startSites(options: SitesOptions): Promise<Sites> {
 }
 
 const yaml = (sites: readonly string[], buckets: string) =>
-  `version: 1\nsites:\n${sites.map((line) => `  ${line}`).join("\n")}\nbuckets:\n${buckets}\nhttp: { listen: "\${KVGW_HTTP}" }\n`;
+  `version: 1\nallowInlineSecrets: true\nsites:\n${sites.map((line) => `  ${line}`).join("\n")}\nbuckets:\n${buckets}\nhttp: { listen: "\${KVGW_HTTP}" }\n`;
 
 /** Live keys with their values as text; false while the sites differ. */
 async function equalContents(all: readonly Site[], bucket: string): Promise<ReadonlyMap<string, string> | false> {

@@ -94,3 +94,43 @@ describe("buckets in trouble beside a healthy one", () => {
     expect((await there.get("key.1"))?.operation).toBe("PUT");
   });
 });
+
+/** Applications may do everything; what the gateway may not publish is the test's to say. */
+const usersWhere = (denied: string) => `
+authorization { users: [
+  { user: application, password: any }
+  { user: gateway, password: secret, permissions: { publish: { deny: [${denied}] } } }
+] }
+no_auth_user: application`;
+
+describe("a gateway that may no longer write a bucket", () => {
+  let sites: Sites;
+
+  beforeAll(async () => {
+    sites = await startSites({
+      buckets: "  healthy: {}\n  closed: {}",
+      server: { extraConfig: usersWhere("") },
+      describe: ({ url }) => `{ servers: ["${url}"], user: gateway, password: secret }`,
+    });
+  });
+  afterAll(() => sites.dispose());
+
+  it("tells so, serves the other buckets, and goes on when it may again", async () => {
+    const { server, gateway } = sites.site("site-b");
+    const bucketAtB = async (name: string) => ((await gateway.status()).buckets as Record<string, BucketStatus>)[name];
+    const before = await bucketAtB("healthy");
+    const kvm = new Kvm(sites.site("site-a").client);
+    await server.reload(usersWhere('"$KV.closed.>"'));
+    await (await kvm.open("closed")).put("k", "v");
+    await eventually(
+      async () => expect(await bucketAtB("closed")).toMatchObject({ state: "degraded", reason: { code: "KVGW_DENIED" } }),
+      { what: "the denied bucket is told" },
+    );
+    await (await kvm.open("healthy")).put("k", "v");
+    await sites.untilEqual("healthy");
+    expect(await bucketAtB("healthy")).toMatchObject({ state: "live", startedAt: before?.startedAt });
+    await server.reload(usersWhere(""));
+    expect((await sites.untilEqual("closed", 40_000)).size).toBe(1);
+    await eventually(async () => expect(await bucketAtB("closed")).toMatchObject({ state: "live" }), { what: "live again" });
+  });
+});
