@@ -11,6 +11,7 @@ import type { Clock, Random } from "./core/ports.js";
 export function createSystemClock(offsetMs = 0): Clock {
   return {
     nowMs: () => Date.now() + offsetMs,
+    elapsedMs: () => performance.now(),
     schedule(delayMs, callback) {
       const timer = setTimeout(callback, delayMs);
       return () => clearTimeout(timer);

@@ -11,8 +11,10 @@ import type { Entry, EntryIdentity, LoggedOperation, Operation, OperationKind } 
 import type { Version } from "./version.js";
 
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, as the site's clock has it: it may be wrong, and step either way. */
   nowMs(): number;
+  /** Milliseconds since some moment: never steps, so waits and rates are measured with it. */
+  elapsedMs(): number;
   /** Calls back once after `delayMs`; the returned function cancels. */
   schedule(delayMs: number, callback: () => void): () => void;
 }

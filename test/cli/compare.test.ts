@@ -39,7 +39,7 @@ function compare(...readers: readonly BucketReader[]): Promise<BucketComparison>
   const names = ["site-a", "site-b", "site-c"] as SiteId[];
   return compareBucket(bucketConfig(), {
     readers: new Map(readers.map((one, index) => [names[index] as SiteId, one])),
-    clock: { nowMs: () => NOW_MS, schedule: () => () => undefined },
+    clock: { nowMs: () => NOW_MS, elapsedMs: () => 0, schedule: () => () => undefined },
     onProgress: () => undefined,
   });
 }

@@ -68,6 +68,7 @@ export function createVirtualClock(startMs = START_MS): VirtualClock {
 
   return {
     nowMs: () => nowMs,
+    elapsedMs: () => nowMs - startMs,
     schedule(delayMs, callback) {
       // Whole milliseconds, as the timers of the real clock.
       const dueMs = nowMs + Math.max(0, Math.ceil(delayMs));
@@ -95,7 +96,7 @@ const promisesSettled = (): Promise<void> => new Promise((resolve) => setImmedia
 
 /** The clock of a site whose clock is wrong by `offsetMs`, which may change at any time. */
 export function createSkewedClock(clock: Clock, offsetMs: () => number): Clock {
-  return { nowMs: () => clock.nowMs() + offsetMs(), schedule: (delayMs, callback) => clock.schedule(delayMs, callback) };
+  return { ...clock, nowMs: () => clock.nowMs() + offsetMs() };
 }
 
 /** The clock of one process: when it is killed, nothing that it has scheduled happens any more. */
@@ -107,6 +108,7 @@ export function createMortalClock(clock: Clock): MortalClock {
   let alive = true;
   return {
     nowMs: () => clock.nowMs(),
+    elapsedMs: () => clock.elapsedMs(),
     schedule: (delayMs, callback) => clock.schedule(delayMs, () => (alive ? callback() : undefined)),
     kill: () => void (alive = false),
   };
