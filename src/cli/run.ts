@@ -45,7 +45,12 @@ async function run(options: CommonOptions): Promise<void> {
   const { site, log, http } = first.value;
   const logger = createLogger({ site, level: log.level });
   const metrics = createMetrics({ status: () => gateway.status(), counters: () => gateway.counters() });
-  const observe = createObserver({ logger, metrics });
+  const tell = createObserver({ logger, metrics });
+  const observe: Observe = (event) => {
+    // Only now: a config that is refused changes nothing, the level of the log included (I10).
+    if (event.type === "config-applied") logger.setLevel(gateway.config()?.log.level ?? log.level);
+    tell(event);
+  };
   const connections = createConnections({
     clock,
     readSecret,
@@ -58,7 +63,6 @@ async function run(options: CommonOptions): Promise<void> {
     ...{ connections, clock, random: systemRandom, observe, version: programVersion(), configPath: file, clockOffsetUs: 0 },
     parse: (next) => {
       const parsed = parse(next);
-      if (parsed.ok) logger.setLevel(parsed.value.log.level);
       return parsed.ok ? ok(parsed.value) : err(parsed.error.map(formatProblem));
     },
   });

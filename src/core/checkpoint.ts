@@ -1,6 +1,6 @@
 /**
- * How far a peer's log has been applied here. Operations settle in any order, the checkpoint only passes those below
- * which everything has settled (I6). Log sequences have holes, because a log keeps one operation per key.
+ * How far a peer's log has been applied here. Operations settle in any order, the checkpoint stays below the first that
+ * has not settled (I6). Log sequences have holes, because a log keeps one operation per key.
  */
 import type { Sequence } from "./ids.js";
 
@@ -10,50 +10,35 @@ export interface Checkpoint {
   readonly sequence: Sequence;
 }
 
-/** One operation on its way; opaque to the caller. */
-export interface Slot {
-  readonly sequence: Sequence;
-  settled: boolean;
-}
-
 export interface Progress {
   /** An operation has been received and is not settled yet. Sequences must rise. */
-  begin(sequence: Sequence): Slot;
+  begin(sequence: Sequence): void;
   /** Applied, ignored with a reason, or set aside durably. */
-  settle(slot: Slot): void;
+  settle(sequence: Sequence): void;
   /** Everything at or below has settled. */
   checkpoint(): Sequence;
+  /** Received and not settled. */
   outstanding(): number;
 }
 
-/** Bounded by the reader's window: no more operations are outstanding than were asked for. */
+/** Keeps what is unsettled and nothing else, however much passes one operation that waits: bounded by the reader's window,
+ *  since no more operations are outstanding than were asked for. */
 export function createProgress(from: Sequence): Progress {
-  let queue: Slot[] = [];
-  let head = 0;
-  let checkpoint = from;
+  // In the order in which they began, hence the lowest first.
+  const unsettled = new Set<Sequence>();
   let highest = from;
   return {
     begin(sequence) {
       if (sequence <= highest) throw new RangeError(`sequence ${sequence} after ${highest}`);
       highest = sequence;
-      const slot = { sequence, settled: false };
-      queue.push(slot);
-      return slot;
+      unsettled.add(sequence);
     },
-    settle(slot) {
-      slot.settled = true;
-      for (let next = queue[head]; next?.settled === true; next = queue[head]) {
-        checkpoint = next.sequence;
-        head++;
-      }
-      // Dropping the settled half now and then costs less than shifting on every operation.
-      if (head > 1_024 && head * 2 > queue.length) {
-        queue = queue.slice(head);
-        head = 0;
-      }
+    settle: (sequence) => void unsettled.delete(sequence),
+    checkpoint() {
+      for (const lowest of unsettled) return lowest - 1;
+      return highest;
     },
-    checkpoint: () => checkpoint,
-    outstanding: () => queue.length - head,
+    outstanding: () => unsettled.size,
   };
 }
 

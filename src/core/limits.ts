@@ -45,7 +45,8 @@ export const PING_INTERVAL_MS = 5_000;
 // ── reading streams ───────────────────────────────────────────────────────────────────────────────────────────────
 /** Messages asked for and not yet settled, per reader: the only thing that bounds a reader's memory. */
 export const READ_WINDOW_MESSAGES = 2_048;
-/** Bytes asked for and not yet settled, per reader: a window of 1 MiB values must not become 2 GiB. */
+/** Bytes asked for and not yet settled, per reader, headers among them: a window of 1 MiB values must not become 2 GiB.
+ *  A server that takes larger messages than this is asked for as much as one of them has. */
 export const READ_WINDOW_BYTES = 32 * 1024 * 1024;
 /** A pull request lives this long: behind a leaf node nobody else tells us that the link is gone. */
 export const PULL_EXPIRES_MS = 5_000;
@@ -79,6 +80,10 @@ export const CHECKPOINT_INTERVAL_MS = 1_000;
 export const FLOOR_AHEAD_US = 5_000_000;
 /** Causality records kept beside the floor; beyond this the floor is raised to cover them all. */
 export const CAUSALITY_RECORDS_MAX = 1_000;
+/** The keys of those records together. They are saved as one message, and NATS refuses messages above 1 MiB by default. */
+export const CAUSALITY_KEY_BYTES_MAX = 256 * 1024;
+/** Records of the site state looked at together while they are listed. */
+export const STATE_READS_MAX = 64;
 /** Operations set aside per bucket. Beyond this the reader stops: what is set aside must stay countable by a person. */
 export const SET_ASIDE_PER_BUCKET_MAX = 10_000;
 
@@ -97,6 +102,8 @@ export const PARK_AFTER_FAILURES = 20;
 export const SHUTDOWN_MS = 10_000;
 /** One pipeline's share of that. */
 export const PIPELINE_STOP_MS = 5_000;
+/** A reader of a peer that does not answer: the server forgets its consumer by itself, so the stop goes on without it. */
+export const READER_STOP_MS = 500;
 /** HTTP bodies: the largest is a config text. */
 export const HTTP_BODY_BYTES_MAX = CONFIG_BYTES_MAX;
 

@@ -52,7 +52,8 @@ export interface Reader {
 }
 
 export interface TailHandlers {
-  onEntry(entry: Entry): void;
+  /** @param bytes to be released when the entry is settled */
+  onEntry(entry: Entry, bytes: number): void;
   /** Every message that existed when the tail began has been delivered. Called once. */
   onCaughtUp(): void;
   /** The tail is over: KVGW_READER_LOST, KVGW_STREAM_CHANGED. Called at most once, last. */
@@ -108,6 +109,7 @@ export interface Unreadable {
   readonly detail: string;
 }
 
+/** `bytes` is to be released when the message is settled: it counts the headers, too. */
 export interface PeerHandlers {
   onOperation(logged: LoggedOperation, bytes: number): void;
   onUnreadable(unreadable: Unreadable, bytes: number): void;

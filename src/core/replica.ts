@@ -19,15 +19,17 @@ export interface Known extends Standing {
   readonly revision: Revision;
 }
 
-/** What an entry on the tail turned out to be. `logged`: a local write that the log has already. */
+/** What an entry on the tail turned out to be. `logged`: a local write that the log has already. `behind`: the bucket has
+ *  lost a later write of the key that the log has. */
 export type Observation =
   | { readonly kind: "local-write"; readonly operation: Operation }
-  | { readonly kind: "echo" | "logged" | "expired" | "old" };
+  | { readonly kind: "echo" | "logged" | "expired" | "old" | "behind" };
 
 const ECHO: Observation = Object.freeze({ kind: "echo" });
 const LOGGED: Observation = Object.freeze({ kind: "logged" });
 const EXPIRED: Observation = Object.freeze({ kind: "expired" });
 const OLD: Observation = Object.freeze({ kind: "old" });
+const BEHIND: Observation = Object.freeze({ kind: "behind" });
 
 export interface Replica {
   get(key: Key): Known | undefined;
@@ -45,8 +47,9 @@ export interface Replica {
   restore(logged: LoggedOperation, bucketCreated: string): void;
   /** The own log names another version for a revision that we stamped: another gateway of this site was first. */
   adopt(logged: LoggedOperation): void;
-  /** After the tail has caught up the log's memory is no longer needed. */
-  forgetRestored(): void;
+  /** Once, when the tail has caught up: the own operations that the bucket shows an older entry in place of. Known is what
+   *  the bucket has, so that they can be applied like any other. The log's memory goes with it. */
+  takeLost(): readonly Operation[];
   keys(): number;
   tombstones(): number;
 }
@@ -59,6 +62,7 @@ export interface Causality {
 export function createReplica(site: SiteId): Replica {
   const knownByKey = new Map<Key, Known>();
   const loggedByKey = new Map<Key, LoggedOperation>();
+  const lostByKey = new Map<Key, Operation>();
   const uncertainByKey = new Map<Key, Version>();
   // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
   const bareByKey = new Map<Key, Revision>();
@@ -86,6 +90,17 @@ export function createReplica(site: SiteId): Replica {
     return { kind: "local-write", operation };
   }
 
+  /** What the entry was is not asked any more: it stands below the lost write, and so it may be replaced by it. */
+  function fallBehind(entry: Entry & { readonly key: Key }, logged: LoggedOperation): Observation {
+    const { version } = logged.operation;
+    const below = entry.version ?? { ts: Math.min(entry.timestampUs, version.ts - 1), site };
+    set(entry.key, { version: below, base: undefined, tombstone: entry.kind !== "put", revision: entry.revision });
+    lostByKey.set(entry.key, logged.operation);
+    // A write over it is newer than what was lost, whatever its clock says.
+    uncertainByKey.set(entry.key, version);
+    return BEHIND;
+  }
+
   const revisionOf = (key: Key): Revision => knownByKey.get(key)?.revision ?? bareByKey.get(key) ?? 0;
 
   return {
@@ -101,12 +116,13 @@ export function createReplica(site: SiteId): Replica {
         else bareByKey.set(key, revision);
         return EXPIRED;
       }
+      const logged = loggedByKey.get(key);
+      if (logged !== undefined && isBefore(entry, logged)) return fallBehind(entry, logged);
       if (entry.version !== null) {
         const base = current !== undefined && compareVersions(current.version, entry.version) === 0 ? current.base : undefined;
         set(key, { version: entry.version, base, tombstone: entry.kind !== "put", revision });
         return ECHO;
       }
-      const logged = loggedByKey.get(key);
       if (logged !== undefined && isSameEntry(logged, entry)) {
         const { version, base, kind } = logged.operation;
         set(key, { version, base, tombstone: kind !== "put", revision });
@@ -149,10 +165,22 @@ export function createReplica(site: SiteId): Replica {
       set(operation.key, { version, base, tombstone: kind !== "put", revision: current.revision });
     },
 
-    forgetRestored: () => loggedByKey.clear(),
+    takeLost() {
+      loggedByKey.clear();
+      const lost = [...lostByKey.values()];
+      lostByKey.clear();
+      return lost;
+    },
     keys: () => knownByKey.size - tombstones,
     tombstones: () => tombstones,
   };
+}
+
+/** Whether the entry was in the bucket before the one that the log names: an expiry or a lost tail has uncovered it. */
+function isBefore(entry: Entry, { operation, identity }: LoggedOperation): boolean {
+  if (identity === null || entry.revision >= identity.revision) return false;
+  if (BigInt(entry.timestampNs) >= BigInt(identity.timestampNs)) return false;
+  return entry.version === null || compareVersions(entry.version, operation.version) < 0;
 }
 
 function isSameEntry(logged: LoggedOperation, entry: Entry): boolean {

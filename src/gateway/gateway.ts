@@ -6,6 +6,7 @@
 import type { GatewayConfig, ReloadPlan } from "../config/config.js";
 import { bucketsOf, planReload } from "../config/diff.js";
 import { createBucketCounters } from "../core/counters.js";
+import { toGatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
 import type { BucketName } from "../core/ids.js";
 import type { Clock, Random } from "../core/ports.js";
@@ -34,8 +35,8 @@ export interface GatewayDeps {
 export interface Gateway {
   /** Applies a config text; one at a time, in the order of the calls. Never rejects. */
   reload(text: string): Promise<ReloadOutcome>;
-  /** Notes that there is no text to apply: the running config stays. */
-  refuse(problems: readonly string[]): ReloadOutcome;
+  /** Notes, when its turn comes, that there is no text to apply: the running config stays. Never rejects. */
+  refuse(problems: readonly string[]): Promise<ReloadOutcome>;
   config(): GatewayConfig | null;
   status(): GatewayStatus;
   counters(): CountersByBucket;
@@ -49,8 +50,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
   let loaded: LoadedConfig | null = null;
   let lastError: string | null = null;
   let last: Promise<unknown> = Promise.resolve();
+  // The first of them is that of this site's own NATS.
   let held: Lease[] = [];
   let stopped = false;
+  // A reload broke off half-way by a mistake of ours: what runs is not what `loaded` says.
+  let torn = false;
   let epoch: Promise<number> | null = null;
 
   function start(config: GatewayConfig, bucket: BucketName): void {
@@ -90,13 +94,23 @@ export function createGateway(deps: GatewayDeps): Gateway {
   }
 
   async function stopBuckets(buckets: readonly BucketName[]): Promise<void> {
-    await Promise.all(
-      buckets.map(async (bucket) => {
-        await supervisorByBucket.get(bucket)?.stop();
-        supervisorByBucket.delete(bucket);
-        observe({ type: "bucket-removed", bucket });
-      }),
-    );
+    const stopping = buckets.map(async (bucket) => {
+      await supervisorByBucket
+        .get(bucket)
+        ?.stop()
+        .finally(() => supervisorByBucket.delete(bucket));
+      observe({ type: "bucket-removed", bucket });
+    });
+    // All of them, whatever becomes of one: two pipelines for one bucket never overlap.
+    await Promise.allSettled(stopping);
+    await Promise.all(stopping);
+  }
+
+  /** After a reload that broke off, the next one stops all that runs and starts everything afresh. */
+  function planFor(next: GatewayConfig): ReloadPlan {
+    if (!torn) return planReload(loaded?.config ?? null, next);
+    const afresh = planReload(loaded === null ? null : { ...loaded.config, buckets: new Map() }, next);
+    return { ...afresh, stop: [...supervisorByBucket.keys()] };
   }
 
   async function apply(next: GatewayConfig, plan: ReloadPlan): Promise<ReloadOutcome> {
@@ -104,13 +118,18 @@ export function createGateway(deps: GatewayDeps): Gateway {
     // New leases before old ones go: a connection that stays in use is not closed in between.
     const before = held;
     held = leasesOf(next);
-    await stopBuckets([...plan.stop, ...restarted]);
-    for (const bucket of [...plan.start, ...restarted]) start(next, bucket);
-    for (const { bucket } of plan.update) {
-      const config = next.buckets.get(bucket);
-      if (config !== undefined) supervisorByBucket.get(bucket)?.update(config);
+    torn = true;
+    try {
+      await stopBuckets([...plan.stop, ...restarted]);
+      for (const bucket of [...plan.start, ...restarted]) start(next, bucket);
+      for (const { bucket } of plan.update) {
+        const config = next.buckets.get(bucket);
+        if (config !== undefined) supervisorByBucket.get(bucket)?.update(config);
+      }
+    } finally {
+      for (const lease of before) lease.release();
     }
-    for (const lease of before) lease.release();
+    torn = false;
     loaded = { config: next, loadedMs: clock.nowMs() };
     lastError = null;
     const { hash } = next;
@@ -123,6 +142,17 @@ export function createGateway(deps: GatewayDeps): Gateway {
   function refuse(problems: readonly string[]): ReloadOutcome {
     lastError = problems.join("\n");
     observe({ type: "config-rejected", problems });
+    return rejected(problems);
+  }
+
+  function breakOff(thrown: unknown): ReloadOutcome {
+    const { code, message } = toGatewayError(thrown);
+    lastError = message;
+    observe({ type: "bug", reason: { code, message } });
+    return rejected([message]);
+  }
+
+  function rejected(problems: readonly string[]): ReloadOutcome {
     return { ...NOTHING, result: "rejected", hash: loaded?.config.hash ?? "", problems, kept: supervisorByBucket.size };
   }
 
@@ -131,9 +161,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const parsed = deps.parse(text);
     if (!parsed.ok) return refuse(parsed.error);
     const next = parsed.value;
-    const plan = planReload(loaded?.config ?? null, next);
+    const plan = planFor(next);
     if (plan.refused.length > 0) return refuse(plan.refused.map(({ path, message }) => `${deps.configPath} ${path}: ${message}`));
-    if (next.hash === loaded?.config.hash) {
+    if (next.hash === loaded?.config.hash && !torn) {
       lastError = null;
       observe({ type: "config-unchanged", hash: next.hash });
       return { ...NOTHING, result: "unchanged", hash: next.hash, kept: supervisorByBucket.size };
@@ -141,25 +171,33 @@ export function createGateway(deps: GatewayDeps): Gateway {
     return apply(next, plan);
   }
 
+  /** What is asked for is done one at a time, in order; a mistake of ours in it is told, and ends nothing else. */
+  async function inTurn(work: () => ReloadOutcome | Promise<ReloadOutcome>): Promise<ReloadOutcome> {
+    const outcome = last.then(work).catch(breakOff);
+    last = outcome.catch(() => undefined);
+    return outcome;
+  }
+
   return {
-    reload(text) {
-      const outcome = last.then(() => reloadNow(text));
-      last = outcome.catch(() => undefined);
-      return outcome;
-    },
-    refuse,
+    reload: (text) => inTurn(() => reloadNow(text)),
+    refuse: (problems) => inTurn(() => refuse(problems)),
     config: () => loaded?.config ?? null,
-    status: () =>
-      createStatus({ loaded, lastError, startedMs, nowMs: clock.nowMs(), version: deps.version, configPath: deps.configPath }, [
-        ...supervisorByBucket.values(),
-      ]),
+    status() {
+      const { version, configPath } = deps;
+      const localConnected = held[0]?.connected() ?? false;
+      const parts = { loaded, lastError, localConnected, startedMs, nowMs: clock.nowMs(), version, configPath };
+      return createStatus(parts, [...supervisorByBucket.values()]);
+    },
     counters: () => new Map([...supervisorByBucket].map(([bucket, supervisor]) => [bucket, supervisor.counters()])),
     async stop() {
       stopped = true;
       await last;
-      await stopBuckets([...supervisorByBucket.keys()]);
-      for (const lease of held) lease.release();
-      await connections.close();
+      try {
+        await stopBuckets([...supervisorByBucket.keys()]);
+      } finally {
+        for (const lease of held) lease.release();
+        await connections.close();
+      }
     },
   };
 }

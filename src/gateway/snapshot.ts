@@ -14,6 +14,8 @@ export interface LoadedConfig {
 export interface StatusParts {
   readonly loaded: LoadedConfig | null;
   readonly lastError: string | null;
+  /** Whether this site's own NATS is reached, also where no bucket runs here. */
+  readonly localConnected: boolean;
   readonly startedMs: number;
   readonly nowMs: number;
   readonly version: string;
@@ -48,11 +50,10 @@ export function createStatus(parts: StatusParts, supervisors: readonly Superviso
 }
 
 /** Remote sites do not matter: a partition is normal life, and a rollout during one must not hang. */
-function missing({ loaded }: StatusParts, supervisors: readonly Supervisor[]): string[] {
+function missing({ loaded, localConnected }: StatusParts, supervisors: readonly Supervisor[]): string[] {
   if (loaded === null) return ["no config has been loaded"];
   const sentences: string[] = [];
-  const [first] = supervisors;
-  if (first !== undefined && !first.ports().local().connected()) sentences.push("the local NATS is not reachable");
+  if (!localConnected) sentences.push("the local NATS is not reachable");
   for (const supervisor of supervisors) {
     const state = supervisor.state();
     if (state === "live" || state === "paused") continue;

@@ -1,6 +1,6 @@
 /**
  * Keeps one bucket's pipeline running: starts a run, and after a failure the next one, later each time. A failure that
- * only a person can mend parks the bucket after a while. Whatever happens here, no other bucket notices (I9).
+ * only a person can mend, and no other in between, parks the bucket after a while. Whatever happens here, no other bucket notices (I9).
  */
 import type { BucketConfig } from "../config/config.js";
 import type { BucketCounters } from "../core/counters.js";
@@ -46,6 +46,8 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
   let config = initial;
   let state: BucketState = "starting";
   let reason: Reason | null = null;
+  // Failures in a row that do not mend themselves.
+  let hopeless = 0;
   // Ends the wait or the run that goes on, when the settings or the supervisor change.
   let interruption = new AbortController();
 
@@ -73,19 +75,25 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
 
   async function attempt(): Promise<void> {
     enter("restart");
-    const beganMs = clock.nowMs();
+    const beganMs = clock.elapsedMs();
     try {
       await pipeline.run(interruption.signal);
     } catch (thrown) {
-      if (clock.nowMs() - beganMs >= BACKOFF_RESET_MS) backoff.reset();
+      if (clock.elapsedMs() - beganMs >= BACKOFF_RESET_MS) beginAnew();
       await recover(toGatewayError(thrown));
     }
+  }
+
+  function beginAnew(): void {
+    backoff.reset();
+    hopeless = 0;
   }
 
   async function recover(error: GatewayError): Promise<void> {
     counters.restarts++;
     const delayMs = backoff.nextMs();
-    if (error.remedy !== "retry" && backoff.failures() >= PARK_AFTER_FAILURES && !PATIENT.has(error.code)) {
+    hopeless = mendsItself(error) ? 0 : hopeless + 1;
+    if (hopeless >= PARK_AFTER_FAILURES) {
       enter("give-up", error);
       return;
     }
@@ -101,7 +109,10 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
       if (state === "paused" || state === "parked") await aborted(interruption.signal);
       else await attempt();
       if (state === "paused" && !config.paused) enter("resume");
-      if (state === "parked" && interruption.signal.aborted) enter("resume");
+      if (state === "parked" && interruption.signal.aborted) {
+        beginAnew();
+        enter("resume");
+      }
     }
   }
 
@@ -131,7 +142,15 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
 }
 
 /** An operator mends these from outside, and the bucket should notice by itself (F11). */
-const PATIENT: ReadonlySet<string> = new Set(["KVGW_BUCKET_MISSING", "KVGW_BUCKET_FULL", "KVGW_LOG_FULL", "KVGW_DENIED"]);
+const PATIENT: ReadonlySet<string> = new Set([
+  "KVGW_BUCKET_MISSING",
+  "KVGW_BUCKET_FULL",
+  "KVGW_LOG_FULL",
+  "KVGW_DENIED",
+  "KVGW_SECRET_UNREADABLE",
+]);
+
+const mendsItself = ({ remedy, code }: GatewayError): boolean => remedy === "retry" || PATIENT.has(code);
 
 const toReason = ({ code, message }: GatewayError): Reason => ({ code, message });
 

@@ -163,9 +163,10 @@ async function openTail(
       from: { lastPerSubject: everythingBelow(prefix) },
     },
     {
-      onMessage(message, block, { streamSequence, timestampNs }) {
+      onMessage(message, block, { streamSequence, timestampNs }, bytes) {
         const key = message.subject.slice(prefix.length);
-        handlers.onEntry(toEntry({ key, value: message.data, revision: streamSequence, timestampNs, block }, context()));
+        const entry = toEntry({ key, value: message.data, revision: streamSequence, timestampNs, block }, context());
+        handlers.onEntry(entry, bytes);
         position = streamSequence;
         check();
       },

@@ -32,13 +32,14 @@ export interface Lease {
   /** The link, KVGW_UNREACHABLE while there is none. Never waits. */
   link(): Link;
   connected(): boolean;
-  /** Does work that waits for answers; KVGW_UNREACHABLE at once when the connection breaks, since they will not come. */
-  whileUp<T>(work: (link: Link) => Promise<T>): Promise<T>;
+  /** Does work that waits for answers; KVGW_UNREACHABLE at once when the connection breaks, since they will not come. Then
+   *  `signal` is aborted: work that makes things looks at it after each wait, since the library goes on by itself. */
+  whileUp<T>(work: (link: Link, signal: AbortSignal) => Promise<T>): Promise<T>;
   /** The link as soon as there is one; KVGW_UNREACHABLE after a bounded wait. */
   ready(): Promise<Link>;
   /** Round trip of the last ping, null before the first. */
   rttMs(): number | null;
-  /** Called on every change between connected and not; the returned function ends that. */
+  /** Called when the connection comes or goes, and with `false` at the lease's end; the returned function ends that. */
   onChange(listener: (connected: boolean) => void): () => void;
   release(): void;
 }
@@ -80,6 +81,8 @@ export function createConnections(deps: ConnectionDeps): Connections {
   function end(target: string, shared: Shared): void {
     sharedByTarget.delete(target);
     shared.ended = true;
+    shared.up = false;
+    for (const listener of [...shared.listeners]) listener(false);
     shared.wake();
     shared.link?.publisher.close();
     const closed = shared.link?.nats.close().catch(() => undefined);
@@ -108,8 +111,6 @@ export function createConnections(deps: ConnectionDeps): Connections {
 
 function createLease(clock: Clock, site: SiteConfig, shared: Shared, release: () => void): Lease {
   const own = new Set<(connected: boolean) => void>();
-  // Waits for the link, ended with the lease: a timer left behind would keep the process alive.
-  const waits = new Set<() => void>();
   let released = false;
 
   function link(): Link {
@@ -131,19 +132,24 @@ function createLease(clock: Clock, site: SiteConfig, shared: Shared, release: ()
     link,
     connected: () => shared.up,
     async whileUp(work) {
-      let forget = () => {};
-      const broken = new Promise<never>((_resolve, reject) => {
-        forget = onChange((up) => {
-          if (!up) reject(new GatewayError("KVGW_UNREACHABLE", `site ${site.id}: the connection broke; retried`));
-        });
+      const present = link();
+      const end = new AbortController();
+      const forget = onChange((up) => {
+        if (!up) end.abort(new GatewayError("KVGW_UNREACHABLE", `site ${site.id}: the connection broke; retried`));
       });
-      return Promise.race([work(link()), broken]).finally(forget);
+      const broken = new Promise<never>((_resolve, reject) => {
+        end.signal.onabort = () => reject(end.signal.reason as GatewayError);
+      });
+      try {
+        return await Promise.race([work(present, end.signal), broken]);
+      } finally {
+        forget();
+      }
     },
     ready: () =>
       new Promise((resolve, reject) => {
-        if (shared.up) return resolve(link());
+        if (shared.up || released) return resolve(link());
         const finish = () => {
-          waits.delete(finish);
           cancel();
           forget();
           if (shared.up && !released) resolve(link());
@@ -151,14 +157,14 @@ function createLease(clock: Clock, site: SiteConfig, shared: Shared, release: ()
         };
         const cancel = clock.schedule(CONNECT_TIMEOUT_MS, finish);
         const forget = onChange(finish);
-        waits.add(finish);
       }),
     rttMs: () => shared.rttMs,
     onChange,
     release() {
       if (released) return;
       released = true;
-      for (const finish of waits) finish();
+      // Whoever waits or reads hears of the end: a timer left behind would keep the process alive.
+      for (const listener of [...own]) listener(false);
       for (const listener of own) shared.listeners.delete(listener);
       release();
     },
@@ -238,9 +244,8 @@ async function measureRtt(nats: NatsConnection, shared: Shared): Promise<void> {
 }
 
 function change(deps: ConnectionDeps, site: SiteConfig, shared: Shared, up: boolean, detail: string): void {
-  if (shared.up === up) return;
+  if (shared.ended || shared.up === up) return;
   shared.up = up;
-  if (shared.ended) return;
   deps.onStatus(site, up, detail);
   for (const listener of [...shared.listeners]) listener(up);
 }

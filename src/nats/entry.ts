@@ -6,13 +6,14 @@
  *     KV-Operation: PURGE        purge          Nats-TTL               the message carries its own deadline
  */
 import { operationKind } from "../core/codec.js";
+import { TIMESTAMP_US_MAX } from "../core/limits.js";
 import type { Entry, EntryKind } from "../core/operation.js";
 import { parseVersion } from "../core/version.js";
 import { headerValue, nanosToMicros } from "./message.js";
 import { HEADER } from "./subjects.js";
 
 export interface EntryContext {
-  /** The bucket's own maximum age in microseconds, 0 without one. */
+  /** The bucket's own maximum age in microseconds, 0 without one. NATS counts nanoseconds, so it may have a fraction. */
   readonly maxAgeUs: number;
   /** Added to every server timestamp: zero in production, the tests' way to a site whose clock is wrong. */
   readonly clockOffsetUs: number;
@@ -31,7 +32,7 @@ export function toEntry(message: StoredMessage, context: EntryContext): Entry {
   const { key, value, revision, timestampNs, block } = message;
   const timestampUs = nanosToMicros(timestampNs) + context.clockOffsetUs;
   if (block === "") {
-    const expiresUs = context.maxAgeUs > 0 ? timestampUs + context.maxAgeUs : null;
+    const expiresUs = deadline(timestampUs, null, context.maxAgeUs);
     return { kind: "put", key, value, revision, timestampUs, timestampNs, version: null, expiresUs };
   }
   const versionText = headerValue(block, HEADER.version);
@@ -46,10 +47,12 @@ function entryKind(block: string): EntryKind {
   return operationKind(headerValue(block, HEADER.kvOperation)) ?? "put";
 }
 
+/** Whole microseconds, or null: a deadline beyond all timestamps is none. */
 function deadline(timestampUs: number, ttl: string | null, maxAgeUs: number): number | null {
-  const own = ttl === null ? null : parseTtl(ttl);
-  const ages = [own, maxAgeUs > 0 ? maxAgeUs : null].filter((age) => age !== null);
-  return ages.length === 0 ? null : timestampUs + Math.min(...ages);
+  const ownUs = (ttl === null ? null : parseTtl(ttl)) ?? Infinity;
+  const ageUs = Math.min(ownUs, maxAgeUs > 0 ? maxAgeUs : Infinity);
+  const expiresUs = Math.round(timestampUs + ageUs);
+  return expiresUs <= TIMESTAMP_US_MAX ? expiresUs : null;
 }
 
 const UNIT_US: Readonly<Record<string, number>> = { h: 3_600e6, m: 60e6, s: 1e6, ms: 1e3, us: 1, "µs": 1, ns: 1e-3 };

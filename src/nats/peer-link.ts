@@ -41,12 +41,11 @@ export function createPeerLink(place: LogPlace, names: LogNames, reader: SiteId)
           from: { sequence: from },
         },
         {
-          onMessage(message, block, { streamSequence: sequence }) {
-            const { data } = message;
+          onMessage(message, block, { streamSequence: sequence }, bytes) {
             const key = keyOfLogSubject(message.subject, prefix, names.site);
-            const read = readLogMessage({ key, block, payload: data, sequence }, context);
-            if (read.ok) handlers.onOperation(read.value, data.length);
-            else handlers.onUnreadable({ sequence, key, ...read.error }, data.length);
+            const read = readLogMessage({ key, block, payload: message.data, sequence }, context);
+            if (read.ok) handlers.onOperation(read.value, bytes);
+            else handlers.onUnreadable({ sequence, key, ...read.error }, bytes);
           },
           onLost: handlers.onLost,
         },

@@ -67,7 +67,7 @@ export function createPublisher(
   // The map keeps the order of sending and all waits are equally long, so the oldest stand first.
   function sweep(): void {
     cancelSweep = null;
-    const tooOldMs = clock.nowMs() - PUBLISH_TIMEOUT_MS;
+    const tooOldMs = clock.elapsedMs() - PUBLISH_TIMEOUT_MS;
     for (const [number, waiting] of waitingByNumber) {
       if (waiting.sentMs > tooOldMs) break;
       settle(number, UNKNOWN);
@@ -98,7 +98,7 @@ export function createPublisher(
       } catch {
         return done(payload.length + headers.byteLength > maxPayload(connection) ? TOO_LARGE : DISCONNECTED);
       }
-      waitingByNumber.set(number, { subject, sentMs: clock.nowMs(), done });
+      waitingByNumber.set(number, { subject, sentMs: clock.elapsedMs(), done });
       armSweep();
     },
     denied(subject) {
@@ -122,12 +122,13 @@ export function createPublisher(
 
 const maxPayload = (connection: NatsConnection): number => connection.info?.max_payload ?? Infinity;
 
-/** `{"stream":"KV_b","seq":7}`, or `{"error":{"code":400,"err_code":10071,"description":"…"},…}`. */
+/** `{"stream":"KV_b","seq":7}`, or `{"error":{"code":400,"err_code":10071,"description":"…"},…}`. A stream or domain may
+ *  be called `error` too, but only a name of a field is followed by a colon. */
 function readAnswer(message: Msg): Answer {
   const { data } = message;
   if (data.length === 0) return statusCode(headerBlock(message)) === 503 ? NO_STREAM : UNKNOWN;
   const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("latin1");
-  if (!text.includes('"error"')) {
+  if (!text.includes('"error":')) {
     const at = text.indexOf('"seq":');
     return at < 0 ? UNKNOWN : { kind: "stored", sequence: Number.parseInt(text.slice(at + 6), 10) };
   }

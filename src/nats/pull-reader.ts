@@ -23,6 +23,10 @@ import { type Delivery, headerBlock, headerValue, parseDelivery, statusCode, sta
 import { streamManager } from "./streams.js";
 import { HEADER, nextMessages } from "./subjects.js";
 
+/** The subject and the reply subject of a message, which the server counts beside headers and value; each of them fits a
+ *  protocol line of 4 KiB. */
+const SUBJECTS_BYTES = 8 * 1024;
+
 export interface PullSource {
   readonly lease: Lease;
   readonly clock: Clock;
@@ -38,7 +42,8 @@ export interface PullSource {
 }
 
 export interface PullHandlers {
-  onMessage(message: Msg, block: string, delivery: Delivery): void;
+  /** @param bytes to be released when the message is settled: headers are in memory, too */
+  onMessage(message: Msg, block: string, delivery: Delivery, bytes: number): void;
   /** Called while nothing is on its way: the server has no more for now. */
   onIdle?(): void;
   onLost(error: GatewayError): void;
@@ -53,20 +58,26 @@ export async function openPullReader(source: PullSource, handlers: PullHandlers)
   const { lease } = source;
   const where = `consumer on ${source.stream}`;
   try {
-    return await lease.whileUp(() => makeConsumer(source, handlers));
+    return await lease.whileUp((_link, signal) => makeConsumer(source, handlers, signal));
   } catch (thrown) {
     throw toFailure(thrown, where);
   }
 }
 
-async function makeConsumer(source: PullSource, handlers: PullHandlers): Promise<PullReader> {
+/** Once the connection has broken, another opening may be under way: this one touches nothing any more. If its consumer
+ *  was made after all, the next opening removes it, or the server when nobody pulls; to remove it by name from here could
+ *  hit the one of the next opening, which is called the same. */
+async function makeConsumer(source: PullSource, handlers: PullHandlers, signal: AbortSignal): Promise<PullReader> {
   const { lease, stream } = source;
   const manager = await streamManager(lease, source.domain);
   const name = `${source.consumerPrefix}${source.epoch}`;
   for await (const older of manager.consumers.list(stream)) {
+    signal.throwIfAborted();
     if (older.name.startsWith(source.consumerPrefix)) await manager.consumers.delete(stream, older.name).catch(() => false);
   }
+  signal.throwIfAborted();
   const info = await manager.consumers.add(stream, consumerConfig(source, name));
+  signal.throwIfAborted();
   const remove = async () => void (lease.connected() && (await manager.consumers.delete(stream, name).catch(() => undefined)));
   return createPuller(source, handlers, name, info.num_pending, remove);
 }
@@ -97,12 +108,14 @@ function createPuller(
   const { nats } = lease.link();
   const inbox = createInbox();
   const pullSubject = nextMessages(source.domain, stream, consumer);
+  // What a server may take it must also be able to give: else it would refuse the largest message for ever.
+  const requestBytes = Math.max(READ_WINDOW_BYTES, (nats.info?.max_payload ?? 0) + SUBJECTS_BYTES);
   let requested = 0;
   let unsettled = 0;
   let unsettledBytes = 0;
   let expectedConsumerSequence = 1;
   let pending = initiallyPending;
-  let lastSignMs = clock.nowMs();
+  let lastSignMs = clock.elapsedMs();
   let over = false;
   let cancelWatch = clock.schedule(PULL_SILENCE_MS, watch);
 
@@ -110,7 +123,7 @@ function createPuller(
     callback: (failure, message) => {
       if (over) return;
       if (failure !== null) return lose(toFailure(failure, `consumer on ${stream}`));
-      lastSignMs = clock.nowMs();
+      lastSignMs = clock.elapsedMs();
       const block = headerBlock(message);
       const status = block === "" ? 0 : statusCode(block);
       if (status === 0) deliver(message, block);
@@ -129,13 +142,14 @@ function createPuller(
     if (delivery === null || delivery.consumerSequence !== expectedConsumerSequence) {
       return lose(missing());
     }
+    const bytes = block.length + message.data.length;
     expectedConsumerSequence++;
     requested--;
     unsettled++;
-    unsettledBytes += message.data.length;
+    unsettledBytes += bytes;
     pending = delivery.pending;
     try {
-      handlers.onMessage(message, block, delivery);
+      handlers.onMessage(message, block, delivery, bytes);
     } catch (thrown) {
       // A mistake of ours must not reach the client library, which would close the shared connection over it.
       lose(toGatewayError(thrown));
@@ -145,7 +159,9 @@ function createPuller(
   function onStatus(status: number, block: string): void {
     if (status === 100) return onSignOfLife(block);
     const undelivered = headerValue(block, HEADER.pendingMessages);
-    if (status === 503 || (status === 409 && undelivered === null)) {
+    // A pull that was refused before it brought anything would be refused again at once.
+    const untouched = undelivered === null || Number(headerValue(block, HEADER.pendingBytes)) >= requestBytes;
+    if (status === 503 || (status === 409 && untouched)) {
       return lose(new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: ${statusText(block)}; reading starts again`));
     }
     requested = Math.max(0, requested - Number(undelivered ?? requested));
@@ -165,10 +181,12 @@ function createPuller(
     const window = source.windowMessages();
     const room = window - requested - unsettled;
     if (over || room < window / 2 || unsettledBytes >= READ_WINDOW_BYTES) return;
+    // While nothing is asked for the server is silent; that counts from now on.
+    if (requested === 0) lastSignMs = clock.elapsedMs();
     requested += room;
     const request = {
       batch: room,
-      max_bytes: READ_WINDOW_BYTES,
+      max_bytes: requestBytes,
       expires: PULL_EXPIRES_MS * 1e6,
       idle_heartbeat: PULL_HEARTBEAT_MS * 1e6,
     };
@@ -180,7 +198,7 @@ function createPuller(
   }
 
   function watch(): void {
-    const silentMs = clock.nowMs() - lastSignMs;
+    const silentMs = Math.round(clock.elapsedMs() - lastSignMs);
     if (requested > 0 && silentMs >= PULL_SILENCE_MS) {
       return lose(new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: silent for ${silentMs} ms; reading starts again`));
     }

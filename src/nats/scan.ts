@@ -28,9 +28,9 @@ export async function scanStream(
     check();
   };
   const reader = await openPullReader(source, {
-    onMessage(message, block, delivery) {
+    onMessage(message, block, delivery, bytes) {
       onMessage(message, block, delivery);
-      reader.release(1, message.data.length);
+      reader.release(1, bytes);
       position = delivery.streamSequence;
       check();
     },

@@ -2,9 +2,10 @@
  * The site's small durable facts in a KV bucket of its own at the local NATS: checkpoints, causality floors, what was
  * set aside. Never on a hot path, so it uses the library's KV client as it is.
  */
-import { type KV, Kvm } from "@nats-io/kv";
+import { type KV, type KvEntry, Kvm } from "@nats-io/kv";
 import { GatewayError } from "../core/errors.js";
-import type { SiteId } from "../core/ids.js";
+import type { BucketName, SiteId } from "../core/ids.js";
+import { STATE_READS_MAX } from "../core/limits.js";
 import type { SiteState } from "../core/ports.js";
 import type { Lease } from "./connections.js";
 import { streamManager } from "./streams.js";
@@ -40,18 +41,32 @@ export function createSiteState(lease: Lease, site: SiteId): NatsSiteState {
     load: (key) =>
       attempt(async (kv) => {
         const entry = await kv.get(key);
-        return entry === null || entry.operation !== "PUT" ? null : entry.json<unknown>();
+        return isRecord(entry) ? entry.json<unknown>() : null;
       }),
     save: (key, value) => attempt(async (kv) => void (await kv.put(key, JSON.stringify(value)))),
-    keys: (prefix) =>
-      attempt(async () => {
-        // Asked of the stream: the client's own listing leaves a consumer behind for minutes every time.
-        const api = await streamManager(lease, null);
-        const subjectPrefix = bucketPrefix(bucket);
-        const filter = everythingBelow(`${subjectPrefix}${prefix}.`);
-        const { state } = await api.streams.info(bucketStream(bucket), { subjects_filter: filter });
-        return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(subjectPrefix.length));
-      }),
+    keys: (prefix) => attempt(async (kv) => withRecord(kv, await keysBelow(lease, bucket, prefix))),
     nextEpoch: () => attempt((kv) => kv.put("epoch", "")),
   };
 }
+
+/** Asked of the stream: the client's own listing leaves a consumer behind for minutes every time. */
+async function keysBelow(lease: Lease, bucket: BucketName, prefix: string): Promise<readonly string[]> {
+  const api = await streamManager(lease, null);
+  const subjectPrefix = bucketPrefix(bucket);
+  const filter = everythingBelow(`${subjectPrefix}${prefix}.`);
+  const { state } = await api.streams.info(bucketStream(bucket), { subjects_filter: filter });
+  return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(subjectPrefix.length));
+}
+
+/** The stream also names keys of which it has nothing but the mark that an operator removed them. */
+async function withRecord(kv: KV, keys: readonly string[]): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (let at = 0; at < keys.length; at += STATE_READS_MAX) {
+    const some = keys.slice(at, at + STATE_READS_MAX);
+    const entries = await Promise.all(some.map((key) => kv.get(key)));
+    found.push(...some.filter((_key, n) => isRecord(entries[n] ?? null)));
+  }
+  return found;
+}
+
+const isRecord = (entry: KvEntry | null): entry is KvEntry => entry?.operation === "PUT";

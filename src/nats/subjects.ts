@@ -52,6 +52,7 @@ export const HEADER = {
   expectedSequence: "Nats-Expected-Last-Sequence",
   expectedSubjectSequence: "Nats-Expected-Last-Subject-Sequence",
   pendingMessages: "Nats-Pending-Messages",
+  pendingBytes: "Nats-Pending-Bytes",
   lastConsumer: "Nats-Last-Consumer",
 } as const;
 

@@ -19,12 +19,15 @@ import type { ConflictPolicy } from "../core/policy/policy.js";
 import type { BucketStore, Clock, SetAsideReason, WriteOutcome } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
 import type { CausalityGuard } from "./causality.js";
+import { createFailures } from "./failures.js";
 import type { KeyGate } from "./key-gate.js";
 import type { TailPosition } from "./tail-position.js";
 
 export interface Applier {
   /** Called back once, when the operation is applied, ignored, or noted as set aside. */
   submit(operation: Operation, peer: SiteId, settled: Settled): void;
+  /** Writes the tombstone of an own operation that has been logged long ago, where the bucket shows an older entry. */
+  restore(tombstone: Operation): void;
   outstanding(): number;
 }
 
@@ -54,13 +57,14 @@ export interface ApplierDeps {
 
 interface Flight {
   readonly operation: Operation;
-  readonly peer: SiteId;
+  /** Null for an operation of this site. */
+  readonly peer: SiteId | null;
   readonly settled: Settled;
   attempts: number;
   /** Attempts lost in a row to another write of the key. */
   races: number;
-  /** The last attempt was refused for a reason that has nothing to do with the key. */
-  failing: boolean;
+  /** Why the last attempt was refused, if it has nothing to do with the key. */
+  failing: GatewayError | null;
   /** Attempts without an answer, each of which may have landed. */
   unanswered: number;
   /** The next operation on the same key. */
@@ -71,16 +75,30 @@ export function createApplier(deps: ApplierDeps): Applier {
   const { replica, store, policy, clock, signal, causality, gate } = deps;
   // One flight per key with a chain behind it, and the end of each chain: a hot key stays in order.
   const flightByKey = new Map<Key, { first: Flight; last: Flight }>();
+  const ready: Flight[] = [];
+  const failures = createFailures(deps.onTrouble);
+  let beginning = false;
   let outstanding = 0;
-  let failing = 0;
 
-  function start(flight: Flight): void {
+  /** One after the other and not one inside the other: a key's chain may be longer than the stack is deep. */
+  function begin(flight: Flight): void {
+    ready.push(flight);
+    if (beginning) return;
+    beginning = true;
+    try {
+      for (let next = ready.pop(); next !== undefined; next = ready.pop()) attempt(next);
+    } finally {
+      beginning = false;
+    }
+  }
+
+  function attempt(flight: Flight): void {
     if (signal.aborted) return;
     const operation = asOfNow(flight.operation, clock.nowMs() * 1_000);
     const known = replica.get(operation.key);
     const decision = policy.decide(known, operation);
     if (decision.outcome !== "apply") return finish(flight, decision);
-    if (!causality.cover(operation, () => start(flight))) return;
+    if (!causality.cover(operation, () => begin(flight))) return;
     const expected = replica.revision(operation.key);
     gate.close(operation.key);
     store.apply(operation, expected, (outcome) => land(flight, operation, expected, decision, outcome));
@@ -109,7 +127,9 @@ export function createApplier(deps: ApplierDeps): Applier {
 
   function troubleOf(outcome: WriteOutcome, flight: Flight): GatewayError | null {
     if (outcome.kind === "failed") return outcome.error;
-    if (outcome.kind !== "unknown" || ++flight.unanswered < UNANSWERED_IS_TROUBLE) return null;
+    if (outcome.kind !== "unknown") return null;
+    // A single answer that is missed tells nothing.
+    if (++flight.unanswered < UNANSWERED_IS_TROUBLE) return flight.failing;
     return new GatewayError("KVGW_TIMEOUT", `bucket ${deps.bucket.name}: the server does not answer writes; retried`);
   }
 
@@ -122,23 +142,20 @@ export function createApplier(deps: ApplierDeps): Applier {
     if (actual === null) return later(flight);
     if (actual < expected) {
       replica.recordVanished(key, actual);
-      return start(flight);
+      return begin(flight);
     }
-    deps.position.whenPassed(actual, () => start(flight));
+    deps.position.whenPassed(actual, () => begin(flight));
   }
 
   function later(flight: Flight): void {
     const delayMs = BACKOFF_MS[Math.min(flight.attempts, BACKOFF_MS.length - 1)] ?? 1_000;
     flight.attempts++;
-    clock.schedule(delayMs, () => start(flight));
+    clock.schedule(delayMs, () => begin(flight));
   }
 
   function setFailing(flight: Flight, error: GatewayError | null): void {
-    const now = error !== null;
-    if (flight.failing === now) return;
-    flight.failing = now;
-    failing += now ? 1 : -1;
-    if (now ? failing === 1 : failing === 0) deps.onTrouble(error);
+    failures.change(flight.failing, error);
+    flight.failing = error;
   }
 
   function tooLarge(flight: Flight): void {
@@ -161,27 +178,33 @@ export function createApplier(deps: ApplierDeps): Applier {
     if (chain === undefined) return;
     if (flight.next === null) return void flightByKey.delete(key);
     chain.first = flight.next;
-    start(chain.first);
+    begin(chain.first);
+  }
+
+  function submit(operation: Operation, peer: SiteId | null, settled: Settled): void {
+    const flight: Flight = { operation, peer, settled, attempts: 0, races: 0, failing: null, unanswered: 0, next: null };
+    outstanding++;
+    const chain = flightByKey.get(operation.key);
+    if (chain !== undefined) {
+      chain.last.next = flight;
+      chain.last = flight;
+      return;
+    }
+    flightByKey.set(operation.key, { first: flight, last: flight });
+    begin(flight);
   }
 
   return {
-    submit(operation, peer, settled) {
-      const flight: Flight = { operation, peer, settled, attempts: 0, races: 0, failing: false, unanswered: 0, next: null };
-      outstanding++;
-      const chain = flightByKey.get(operation.key);
-      if (chain !== undefined) {
-        chain.last.next = flight;
-        chain.last = flight;
-        return;
-      }
-      flightByKey.set(operation.key, { first: flight, last: flight });
-      start(flight);
-    },
+    submit,
+    restore: (tombstone) => submit(tombstone, null, NOBODY_WAITS),
     outstanding: () => outstanding,
   };
 }
 
+const NOBODY_WAITS: Settled = { done: () => undefined, refuse: () => undefined };
+
 function count(counters: BucketCounters, flight: Flight, decision: Decision, nowMs: number): void {
+  if (flight.peer === null) return;
   const peer = peerCounters(counters, flight.peer);
   // A duplicate of an attempt that got no answer is that attempt's echo: it was applied.
   const applied = decision.outcome === "apply" || (decision.outcome === "duplicate" && flight.unanswered > 0);

@@ -27,33 +27,31 @@ export interface CaptureDeps {
   readonly release: (bytes: number) => void;
 }
 
-export function createCapture(deps: CaptureDeps): (entry: Entry) => void {
+export function createCapture(deps: CaptureDeps): (entry: Entry, bytes: number) => void {
   const { site, bucketCreated, replica, causality, appender, counters } = deps;
 
-  function take(entry: Entry & { readonly key: Key }): void {
+  function take(entry: Entry & { readonly key: Key }, bytes: number): void {
     const observation = replica.observe(entry, causality);
-    const bytes = entry.value.length;
     if (observation.kind !== "local-write") return deps.release(bytes);
     counters.captured++;
     appender.append(observation.operation, identityOf(entry, bucketCreated), () => deps.release(bytes));
   }
 
-  function setAside(entry: Entry): void {
-    counters.setAside.invalid_key++;
+  function setAside(entry: Entry, bytes: number): void {
     const { key, revision, kind, version } = entry;
     const at = { created: bucketCreated, position: revision };
     const detail = "the key is not one that NATS KV allows";
     deps.setAside(
       { key, origin: site, reason: "invalid_key", detail, kind: kind === "expired" ? null : kind, version, at },
-      () => deps.release(entry.value.length),
+      () => deps.release(bytes),
     );
   }
 
-  return (entry) => {
-    if (!isKeyed(entry)) setAside(entry);
-    else if (!deps.includes(entry.key)) deps.release(entry.value.length);
-    else if (entry.version === null && deps.gate.isClosed(entry.key)) deps.gate.pass(entry.key, () => take(entry));
-    else take(entry);
+  return (entry, bytes) => {
+    if (!isKeyed(entry)) setAside(entry, bytes);
+    else if (!deps.includes(entry.key)) deps.release(bytes);
+    else if (entry.version === null && deps.gate.isClosed(entry.key)) deps.gate.pass(entry.key, () => take(entry, bytes));
+    else take(entry, bytes);
     deps.position.advance(entry.revision);
   };
 }

@@ -14,7 +14,7 @@
  */
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { BucketName, Key } from "../core/ids.js";
-import { CAUSALITY_RECORDS_MAX, FLOOR_AHEAD_US } from "../core/limits.js";
+import { CAUSALITY_KEY_BYTES_MAX, CAUSALITY_RECORDS_MAX, FLOOR_AHEAD_US } from "../core/limits.js";
 import type { Operation } from "../core/operation.js";
 import type { Clock, SiteState } from "../core/ports.js";
 import type { Causality } from "../core/replica.js";
@@ -51,8 +51,7 @@ export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard
     saving = true;
     const released = waiting;
     waiting = [];
-    const tooMany = recordByKey.size > CAUSALITY_RECORDS_MAX;
-    const floorUs = Math.max(durable.floorUs, nowUs() + FLOOR_AHEAD_US, ...(tooMany ? recordByKey.values() : []));
+    const floorUs = Math.max(durable.floorUs, nowUs() + FLOOR_AHEAD_US, aboveTooMany(recordByKey));
     for (const [key, ts] of recordByKey) if (ts <= floorUs) recordByKey.delete(key);
     const next: Floor = { floorUs, recordByKey: new Map(recordByKey) };
     await deps.state.save(stateKey, { floorUs, records: [...recordByKey] });
@@ -82,6 +81,17 @@ export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard
       return false;
     },
   };
+}
+
+/** The highest of the records where they are too many to be kept beside the floor, else nothing. */
+function aboveTooMany(recordByKey: ReadonlyMap<string, number>): number {
+  let [keyBytes, highest] = [0, 0];
+  for (const [key, ts] of recordByKey) {
+    // Keys are ASCII.
+    keyBytes += key.length;
+    if (ts > highest) highest = ts;
+  }
+  return recordByKey.size > CAUSALITY_RECORDS_MAX || keyBytes > CAUSALITY_KEY_BYTES_MAX ? highest : 0;
 }
 
 function parseFloor(value: unknown): Floor {

@@ -14,7 +14,7 @@ import type { Observe } from "../core/events.js";
 import type { SiteId } from "../core/ids.js";
 import { createKeyFilter } from "../core/key-filter.js";
 import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
-import { type EntryIdentity, type Operation, asOfNow } from "../core/operation.js";
+import { type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
 import { POLICIES } from "../core/policy/registry.js";
 import type {
   BucketInfo,
@@ -38,7 +38,9 @@ import { type KeyGate, createKeyGate } from "./key-gate.js";
 import { createPace } from "./pace.js";
 import { type PeerSnapshot, type Replication, createReplication } from "./replicate.js";
 import { createBackoff, until, wait } from "./retry.js";
+import { createRunClock } from "./run-clock.js";
 import { type SetAsideStore, loadSetAside } from "./set-aside.js";
+import { createHealth } from "./state.js";
 import { type TailPosition, createTailPosition } from "./tail-position.js";
 
 export interface PipelinePorts {
@@ -60,9 +62,9 @@ export interface PipelineDeps {
   readonly observe: Observe;
   /** Subscribes to "this peer can be reached again". */
   readonly onPeerUp: (peer: SiteId, callback: () => void) => () => void;
-  /** Something keeps the bucket from being captured or applied fully; null when it is over. */
+  /** Something keeps the bucket from being captured or applied fully; null when a captured bucket has recovered. */
   readonly onTrouble: (error: GatewayError | null) => void;
-  /** Everything that was in the bucket at the start is known. */
+  /** Everything that was in the bucket at the start is known, and nothing is in trouble. */
   readonly onCaptured: () => void;
 }
 
@@ -104,18 +106,28 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
   const reading = new AbortController();
   const working = new AbortController();
   const end = createEnd(signal);
+  const health = createHealth(deps);
+  let replications: ReadonlyMap<SiteId, Replication> = new Map();
+  const onFull: Run["onFull"] = (origin, error) => {
+    if (origin === deps.site) health.part("set-aside")(error);
+    else replications.get(origin as SiteId)?.hinder(error);
+  };
+  let preparing: Promise<Stages> | null = null;
   let stage: Stages | null = null;
   let replicating: Promise<unknown> = Promise.resolve();
   try {
     const ports = await Promise.race([deps.openPorts(), end.reached]);
     if (ports === undefined) return;
-    stage = await prepare(deps, ports, working.signal, end.fail);
-    const replications = createReplications(deps, ports, stage, reading.signal);
+    const run: Run = { signal: working.signal, fail: end.fail, trouble: health.part, onFull };
+    preparing = prepare({ ...deps, clock: createRunClock(deps.clock, working.signal) }, ports, run);
+    stage = (await Promise.race([preparing, end.reached])) ?? null;
+    if (stage === null) return;
+    replications = createReplications(deps, ports, stage, reading.signal);
     publish({ replica: stage.replica, setAsides: stage.setAsides, replications });
     await Promise.race([stage.caughtUp, end.reached]);
     if (signal.aborted) return;
-    stage.replica.forgetRestored();
-    deps.onCaptured();
+    restoreTombstones(stage, deps.clock);
+    health.captured();
     replicating = Promise.all([...replications.values()].map((replication) => replication.run()));
     saveRegularly(deps.clock, replications, working.signal).catch(end.fail);
     await end.reached;
@@ -125,8 +137,28 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
   } finally {
     reading.abort();
     working.abort();
+    // What a start brings that nobody waits for any more is closed.
+    if (stage === null) preparing?.then(({ tail }) => tail.stop()).catch(() => undefined);
     await Promise.all([replicating, stage?.tail.stop()]);
   }
+}
+
+/** An own write with a deadline that has passed, or a delete, must not give way to what it had replaced. Lost values stay
+ *  lost for now: a peer may have deleted them since. */
+function restoreTombstones({ replica, applier }: Stages, clock: Clock): void {
+  const nowUs = clock.nowMs() * 1_000;
+  for (const lost of replica.takeLost().map((operation) => asOfNow(operation, nowUs))) {
+    if (lost.kind !== "put") applier.restore(lost);
+  }
+}
+
+/** What a run gives to all that works in it. */
+interface Run {
+  readonly signal: AbortSignal;
+  readonly fail: (thrown: unknown) => void;
+  readonly trouble: (part: string) => (error: GatewayError | null) => void;
+  /** The account of what is set aside has no room for operations of `origin`, null when it has again. */
+  readonly onFull: (origin: string, error: GatewayError | null) => void;
 }
 
 interface Stages {
@@ -149,33 +181,35 @@ interface Ground {
   readonly replica: Replica;
   readonly gate: KeyGate;
   readonly position: TailPosition;
-  readonly trouble: (part: string) => (error: GatewayError | null) => void;
-  readonly signal: AbortSignal;
-  readonly fail: (thrown: unknown) => void;
+  readonly run: Run;
 }
 
-/** Opens everything and starts the tail. */
-async function prepare(
-  deps: PipelineDeps,
-  ports: PipelinePorts,
-  signal: AbortSignal,
-  fail: (thrown: unknown) => void,
-): Promise<Stages> {
-  const { site, clock, counters, observe } = deps;
+/** Opens everything and starts the tail. Begins nothing further once the run is over, and then rejects. */
+async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Promise<Stages> {
+  const { site, clock, counters } = deps;
+  const { signal, fail } = run;
   const { name: bucket, keys } = deps.config();
-  const info = await ports.store.open();
-  await ports.log.open(info.replicas);
-  const causality = await loadCausality({ bucket, state: ports.state, clock, onFailure: fail });
-  const setAsides = await loadSetAside(ports.state, bucket, observe);
+  const wanted = <T>(found: T): T => {
+    signal.throwIfAborted();
+    return found;
+  };
+  const info = wanted(await ports.store.open());
+  wanted(await ports.log.open(info.replicas));
+  const causality = wanted(await loadCausality({ bucket, state: ports.state, clock, onFailure: fail }));
+  const account = {
+    ...{ site, bucket, state: ports.state, clock, counters, observe: deps.observe, signal },
+    ...{ backoff: createBackoff(deps.random), onFull: run.onFull, onFatal: fail },
+  };
+  const setAsides = wanted(await loadSetAside(account));
   const setAside = (what: SetAside, then: () => void) => void setAsides.put(what).then(then, fail);
 
   const replica = createReplica(site);
   const nowUs = clock.nowMs() * 1_000;
-  const mark = await ports.log.scan(1, (logged) =>
-    replica.restore({ ...logged, operation: asOfNow(logged.operation, nowUs) }, info.created),
-  );
-  const [gate, position, trouble] = [createKeyGate(), createTailPosition(clock), createTroubles(deps.onTrouble)];
-  const ground: Ground = { deps, ports, info, causality, setAsides, replica, gate, position, trouble, signal, fail };
+  const restore = (logged: LoggedOperation) =>
+    replica.restore({ ...logged, operation: asOfNow(logged.operation, nowUs) }, info.created);
+  const mark = wanted(await ports.log.scan(1, (logged) => restore(wanted(logged))));
+  const [gate, position] = [createKeyGate(), createTailPosition(clock)];
+  const ground: Ground = { deps, ports, info, causality, setAsides, replica, gate, position, run };
   const appender = appenderOf(ground, mark);
   const applier = applierOf(ground);
   const includes = createKeyFilter(keys);
@@ -189,10 +223,9 @@ async function prepare(
   return { replica, appender, applier, setAsides, setAside, tail, caughtUp };
 }
 
-function appenderOf({ deps, ports, replica, setAsides, signal, trouble, fail }: Ground, mark: StreamMark): Appender {
-  const { site, clock, counters, observe } = deps;
+function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, mark: StreamMark): Appender {
+  const { site, clock, observe } = deps;
   const setAside = async ({ key, kind, version }: Operation, { bucketCreated, revision }: EntryIdentity) => {
-    counters.setAside.too_large++;
     const detail = "with its headers it is larger than the operation log takes";
     const at = { created: bucketCreated, position: revision };
     await setAsides.put({ key, origin: site, reason: "too_large", detail, kind, version, at });
@@ -203,8 +236,9 @@ function appenderOf({ deps, ports, replica, setAsides, signal, trouble, fail }: 
   return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, ...reports }, mark);
 }
 
-function applierOf({ deps, ports, info, replica, causality, gate, position, signal, trouble, fail }: Ground): Applier {
+function applierOf({ deps, ports, info, replica, causality, gate, position, run }: Ground): Applier {
   const { clock, counters } = deps;
+  const { signal, trouble, fail } = run;
   const config = deps.config();
   return createApplier({
     ...{ bucket: config, store: ports.store, messageBytesMax: info.messageBytesMax, policy: POLICIES[config.policy] },
@@ -221,7 +255,7 @@ function createReplications(
   const { clock, counters, observe } = deps;
   const { name: bucket, keys } = deps.config();
   const includes = createKeyFilter(keys);
-  const pace = createPace(clock, () => deps.config().limits.opsPerSecond);
+  const pace = createPace(createRunClock(clock, signal), () => deps.config().limits.opsPerSecond);
   const create = (peer: SiteId, link: PeerLink) =>
     createReplication({
       ...{ bucket, peer, link, state: ports.state, applier: stage.applier, includes, counters, clock, observe, signal },
@@ -232,18 +266,6 @@ function createReplications(
       wake: (callback) => deps.onPeerUp(peer, callback),
     });
   return new Map([...ports.peers].map(([peer, link]) => [peer, create(peer, link)]));
-}
-
-/** The bucket is in trouble while any of its parts is. */
-function createTroubles(report: (error: GatewayError | null) => void): (part: string) => (error: GatewayError | null) => void {
-  const errorByPart = new Map<string, GatewayError>();
-  return (part) => (error) => {
-    const before = errorByPart.size;
-    if (error === null) errorByPart.delete(part);
-    else errorByPart.set(part, error);
-    if (error !== null) report(error);
-    else if (before > 0 && errorByPart.size === 0) report(null);
-  };
 }
 
 /** Ends with the first failure, which ends the run: without checkpoints a restart would read everything again. */

@@ -7,17 +7,19 @@
  */
 import type { BucketCounters } from "../core/counters.js";
 import { peerCounters } from "../core/counters.js";
-import { type Checkpoint, type Progress, createProgress, isCheckpoint } from "../core/checkpoint.js";
-import { toGatewayError } from "../core/errors.js";
+import { type Checkpoint, createProgress, isCheckpoint } from "../core/checkpoint.js";
+import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe, PeerState, Reason } from "../core/events.js";
 import type { BucketName, Sequence, SiteId } from "../core/ids.js";
 import type { KeyFilter } from "../core/key-filter.js";
+import { READER_STOP_MS, READ_WINDOW_BYTES } from "../core/limits.js";
 import type { LoggedOperation } from "../core/operation.js";
 import type { Clock, PeerLink, Reader, SetAside, SetAsideReason, SiteState, StreamMark, Unreadable } from "../core/ports.js";
 import type { Applier } from "./apply.js";
-import { createEnd } from "./end.js";
+import { type End, createEnd } from "./end.js";
+import { type Reading, createInHand } from "./in-hand.js";
 import type { Pace } from "./pace.js";
-import { type Backoff, wait } from "./retry.js";
+import { type Backoff, atMost, wait } from "./retry.js";
 
 export interface PeerSnapshot {
   readonly state: PeerState;
@@ -30,6 +32,8 @@ export interface PeerSnapshot {
 export interface Replication {
   /** Runs until aborted; never rejects for what a peer or the network does. */
   run(): Promise<void>;
+  /** What keeps operations of this peer alone from being settled, null when that is over. */
+  hinder(error: GatewayError | null): void;
   /** Makes the checkpoint durable if it moved. KVGW_STATE_UNAVAILABLE. */
   save(): Promise<void>;
   snapshot(): PeerSnapshot;
@@ -51,29 +55,15 @@ export interface ReplicationDeps {
   readonly windowOperations: () => number;
   readonly observe: Observe;
   readonly signal: AbortSignal;
-  /** Durable, then `then`; a failure ends the run. */
+  /** Durable, then `then`; a failure ends the run. Without room for it, `hinder` is told and `then` waits. */
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   /** Ends a wait early when the peer can be reached again. */
   readonly wake: (callback: () => void) => () => void;
 }
 
-/** An operation that has been handed on and has not come to its end. */
-interface Hand {
-  done: () => void;
-}
-
-/** All of them, of one life of the peer's log. Bounded by the window, since a new reader begins at the checkpoint. */
-interface InHand {
-  readonly created: string;
-  readonly bySequence: Map<Sequence, Hand>;
-}
-
 /** One reader's life. */
-interface Session {
+interface Session extends Reading {
   readonly mark: StreamMark;
-  readonly progress: Progress;
-  /** Null until it has been opened; no operation comes before that. */
-  reader: Reader | null;
 }
 
 export function createReplication(deps: ReplicationDeps): Replication {
@@ -81,14 +71,22 @@ export function createReplication(deps: ReplicationDeps): Replication {
   const stateKey = `checkpoint.${deps.bucket}.${peer}`;
   const counters = peerCounters(deps.counters, peer);
   let session: Session | null = null;
-  let inHand: InHand = { created: "", bySequence: new Map() };
+  const inHand = createInHand(() => session);
   let saved: Checkpoint | null = null;
   let state: PeerState = "starting";
   let reason: Reason | null = null;
-  let newestMs = 0;
+  let hindrance: Reason | null = null;
+  let reading = false;
   let lastContactMs = clock.nowMs();
+  // The write that came last, or the last contact before this reader while none has come.
+  let newestMs = lastContactMs;
 
-  function enter(next: PeerState, because: Reason | null): void {
+  function enter(wanted: PeerState, because: Reason | null): void {
+    if (wanted === "live" && hindrance !== null) return show("degraded", hindrance);
+    show(wanted, because);
+  }
+
+  function show(next: PeerState, because: Reason | null): void {
     const same = next === state && because?.code === reason?.code;
     state = next;
     reason = because;
@@ -103,8 +101,7 @@ export function createReplication(deps: ReplicationDeps): Replication {
     return saved;
   }
 
-  async function startingPoint(mark: StreamMark): Promise<Sequence> {
-    const checkpoint = await lastCheckpoint();
+  function startingPoint(checkpoint: Checkpoint | null, mark: StreamMark): Sequence {
     if (checkpoint === null) return 0;
     const why =
       checkpoint.created !== mark.created
@@ -114,53 +111,23 @@ export function createReplication(deps: ReplicationDeps): Replication {
           : null;
     if (why === null) return checkpoint.sequence;
     // Everything is read again; what is known already is a duplicate, but the same sequence may be another operation.
-    inHand = { created: mark.created, bySequence: new Map() };
     deps.observe({ type: "checkpoint-reset", bucket: deps.bucket, peer, why });
     return 0;
   }
 
-  function settleIn(own: Session, sequence: Sequence, bytes: number): () => void {
-    const slot = own.progress.begin(sequence);
-    return () => {
-      own.progress.settle(slot);
-      own.reader?.release(1, bytes);
-    };
-  }
-
-  /** Whether an operation that comes again is still in hand from a reader before: then only who hears of its end changes.
-   *  Else a link that comes and goes would queue it once more each time. */
-  function takeInHand(own: Session, sequence: Sequence, bytes: number): Hand | null {
-    const done = settleIn(own, sequence, bytes);
-    const before = inHand.bySequence.get(sequence);
-    if (before !== undefined) {
-      before.done = done;
-      return null;
-    }
-    const hand: Hand = { done };
-    inHand.bySequence.set(sequence, hand);
-    return hand;
-  }
-
-  const finish = (life: InHand, sequence: Sequence, hand: Hand) => {
-    life.bySequence.delete(sequence);
-    hand.done();
-  };
-
   function onOperation(own: Session, logged: LoggedOperation, bytes: number): void {
     const { operation, sequence } = logged;
-    const hand = takeInHand(own, sequence, bytes);
-    if (hand === null) return;
-    const life = inHand;
-    const done = () => finish(life, sequence, hand);
-    newestMs = operation.version.ts / 1_000;
+    const { key, kind, version } = operation;
+    const writtenMs = version.ts / 1_000;
+    newestMs = writtenMs;
     lastContactMs = clock.nowMs();
-    if (!deps.includes(operation.key)) {
+    const done = inHand.take(own, { sequence, key, version, writtenMs, bytes });
+    if (done === null) return;
+    if (!deps.includes(key)) {
       counters.ignored.filtered++;
       return done();
     }
-    const { key, kind, version } = operation;
     const refuse = (refusal: SetAsideReason, detail: string) => {
-      counters.setAside[refusal]++;
       const at = { created: own.mark.created, position: sequence };
       deps.setAside({ key, origin: peer, reason: refusal, detail, kind, version, at }, done);
     };
@@ -168,36 +135,64 @@ export function createReplication(deps: ReplicationDeps): Replication {
   }
 
   function onUnreadable(own: Session, unreadable: Unreadable, bytes: number): void {
-    const hand = takeInHand(own, unreadable.sequence, bytes);
-    if (hand === null) return;
-    const life = inHand;
-    const done = () => finish(life, unreadable.sequence, hand);
     const { key, reason: refusal, detail, sequence } = unreadable;
-    counters.setAside[refusal]++;
+    const done = inHand.take(own, { sequence, key, version: null, writtenMs: clock.nowMs(), bytes });
+    if (done === null) return;
     const at = { created: own.mark.created, position: sequence };
     deps.setAside({ key, origin: peer, reason: refusal, detail, kind: null, version: null, at }, done);
   }
 
-  /** Reads until the reader is lost or the run ends; rejects with why it was lost. */
-  async function read(): Promise<void> {
+  /** What is in hand from readers before counts against the window: a link that comes and goes must not add to it. */
+  function window(own: Session): number {
+    const left = inHand.operations() - own.progress.outstanding();
+    return Math.max(1, deps.windowOperations() - left);
+  }
+
+  function checkForRoom(): void {
+    const waiting = inHand.operations();
+    if (waiting < deps.windowOperations() && inHand.bytes() < READ_WINDOW_BYTES) return;
+    const message = `bucket ${deps.bucket}: ${waiting} operations of ${peer} wait to be settled here; reading goes on when there is room`;
+    throw new GatewayError("KVGW_APPLY_STUCK", message);
+  }
+
+  /** Null if the end came first; a reader that arrives after the end is given all the same, to be stopped. */
+  async function open(end: End): Promise<Reader | null> {
+    checkForRoom();
     const mark = await deps.link.open();
-    const from = await startingPoint(mark);
-    if (inHand.created !== mark.created) inHand = { created: mark.created, bySequence: new Map() };
+    const checkpoint = await lastCheckpoint();
+    if (end.isReached()) return null;
+    const from = startingPoint(checkpoint, mark);
     const own: Session = { mark, progress: createProgress(from), reader: null };
     session = own;
-    const end = createEnd(signal);
-    own.reader = await deps.link.read(from + 1, deps.windowOperations, {
+    const reader = await deps.link.read(from + 1, () => window(own), {
       onOperation: (logged, bytes) => onOperation(own, logged, bytes),
       onUnreadable: (unreadable, bytes) => onUnreadable(own, unreadable, bytes),
       onLost: end.fail,
     });
+    if (end.isReached()) return reader;
+    own.reader = reader;
+    reading = true;
     deps.backoff.reset();
+    newestMs = lastContactMs;
     lastContactMs = clock.nowMs();
     enter("live", null);
-    await end.reached.finally(() => {
-      lastContactMs = clock.nowMs();
-      return own.reader?.stop();
-    });
+    return reader;
+  }
+
+  /** Reads until the reader is lost or the run ends; rejects with why it was lost. Waits for nothing that a peer which does
+   *  not answer could hold up. */
+  async function read(): Promise<void> {
+    const end = createEnd(signal);
+    const opening = open(end);
+    opening.catch(end.fail);
+    try {
+      await end.reached;
+    } finally {
+      if (reading) lastContactMs = clock.nowMs();
+      reading = false;
+      const stopped = opening.then((reader) => reader?.stop());
+      await atMost(clock, READER_STOP_MS, stopped);
+    }
   }
 
   return {
@@ -213,6 +208,10 @@ export function createReplication(deps: ReplicationDeps): Replication {
         }
       }
     },
+    hinder(error) {
+      hindrance = error === null ? null : { code: error.code, message: error.message };
+      if (reading) enter("live", null);
+    },
     async save() {
       if (session === null) return;
       const next: Checkpoint = { created: session.mark.created, sequence: session.progress.checkpoint() };
@@ -223,11 +222,10 @@ export function createReplication(deps: ReplicationDeps): Replication {
     },
     snapshot() {
       const checkpoint = session?.progress.checkpoint() ?? saved?.sequence ?? 0;
-      const lagOperations = (session?.reader?.pending() ?? 0) + (session?.progress.outstanding() ?? 0);
+      const lagOperations = (session?.reader?.pending() ?? 0) + inHand.operations();
       const nowMs = clock.nowMs();
       // Where nobody reads, nothing is known to be up to date: silence is never shown as zero lag.
-      const current = state === "live" && !signal.aborted;
-      const behindSinceMs = current ? (lagOperations === 0 ? nowMs : newestMs) : lastContactMs;
+      const behindSinceMs = reading ? (lagOperations === 0 ? nowMs : (inHand.oldestMs() ?? newestMs)) : lastContactMs;
       const lagSeconds = Math.max(0, (nowMs - behindSinceMs) / 1_000);
       return { state: signal.aborted ? "starting" : state, reason, lagOperations, lagSeconds, checkpoint };
     },

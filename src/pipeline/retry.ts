@@ -46,6 +46,18 @@ export function wait(
   });
 }
 
+/** Resolves when `work` is over, well or not, but after `limitMs` at the latest. Never rejects. */
+export function atMost(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.schedule(limitMs, resolve);
+    const finish = () => {
+      cancel();
+      resolve();
+    };
+    work.then(finish, finish);
+  });
+}
+
 /** Resolves when `check` holds, looked at every `everyMs`, or after `limitMs`; says whether it holds. */
 export async function until(clock: Clock, check: () => boolean, everyMs: number, limitMs: number): Promise<boolean> {
   const never = new AbortController().signal;

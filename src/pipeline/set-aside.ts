@@ -1,36 +1,128 @@
 /**
  * Keeps account of what could not be applied or logged: durable in the site's state before anything passes it, the
  * newest per origin and key. The operation itself stays where it is, in its log or in the bucket; the record says where.
+ *
+ * The account is bounded (I11). What comes when it is full waits here, and the state is looked at again with back-off,
+ * since whoever mends the cause removes the records there. A peer's operation is not settled meanwhile: no checkpoint
+ * passes it (I6), and that peer's reader stops at the end of its window. For an own entry nothing waits: it stays in the
+ * bucket, where the next start meets it again, and one record per key is all that is kept of it here.
  */
-import { GatewayError } from "../core/errors.js";
+import { type BucketCounters, peerCounters } from "../core/counters.js";
+import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
 import { hash128 } from "../core/hash.js";
-import type { BucketName } from "../core/ids.js";
+import type { BucketName, SiteId } from "../core/ids.js";
 import { SET_ASIDE_PER_BUCKET_MAX } from "../core/limits.js";
-import type { SetAside, SiteState } from "../core/ports.js";
+import type { Clock, SetAside, SiteState } from "../core/ports.js";
+import { type Backoff, wait } from "./retry.js";
 
 export interface SetAsideStore {
-  /** Durable when it resolves. KVGW_SET_ASIDE_FULL, KVGW_STATE_UNAVAILABLE. */
+  /** Durable when it resolves; an own entry may be waiting for room instead. KVGW_STATE_UNAVAILABLE. */
   put(setAside: SetAside): Promise<void>;
+  /** Noted, or waiting for room. */
   count(): number;
 }
 
-export async function loadSetAside(state: SiteState, bucket: BucketName, observe: Observe): Promise<SetAsideStore> {
+export interface SetAsideDeps {
+  readonly site: SiteId;
+  readonly bucket: BucketName;
+  readonly state: SiteState;
+  readonly clock: Clock;
+  readonly backoff: Backoff;
+  readonly counters: BucketCounters;
+  readonly observe: Observe;
+  readonly signal: AbortSignal;
+  /** KVGW_SET_ASIDE_FULL while operations of `origin` wait for room, null when none of them does any more. */
+  readonly onFull: (origin: string, error: GatewayError | null) => void;
+  readonly onFatal: (error: GatewayError) => void;
+}
+
+interface Waiting {
+  setAside: SetAside;
+  readonly noted: (() => void)[];
+}
+
+export async function loadSetAside(deps: SetAsideDeps): Promise<SetAsideStore> {
+  const { state, bucket, signal, backoff } = deps;
   const prefix = `set-aside.${bucket}`;
-  const kept = new Set(await state.keys(prefix));
+  let kept = new Set(await state.keys(prefix));
+  const waitingByKey = new Map<string, Waiting>();
+  let toldOrigins: ReadonlySet<string> = new Set();
+  let looking = false;
+
+  const hasRoom = (stateKey: string) => kept.has(stateKey) || kept.size < SET_ASIDE_PER_BUCKET_MAX;
+
+  async function note(stateKey: string, setAside: SetAside): Promise<void> {
+    // What a start meets again is on record already: nothing is new, and nothing is written.
+    if (kept.has(stateKey) && standsAt(await state.load(stateKey), setAside)) return;
+    // Its place is taken at once, and again afterwards: a look at the state in between may not have shown it.
+    kept.add(stateKey);
+    await state.save(stateKey, setAside);
+    kept.add(stateKey);
+    countersOf(deps, setAside.origin)[setAside.reason]++;
+    deps.observe({ type: "set-aside", bucket, setAside });
+  }
+
+  function placeOf(stateKey: string, setAside: SetAside): Waiting {
+    const place = waitingByKey.get(stateKey) ?? { setAside, noted: [] };
+    place.setAside = setAside;
+    waitingByKey.set(stateKey, place);
+    if (!toldOrigins.has(setAside.origin)) tell();
+    if (!looking) lookForRoom().catch((thrown: unknown) => deps.onFatal(toGatewayError(thrown)));
+    return place;
+  }
+
+  async function lookForRoom(): Promise<void> {
+    looking = true;
+    while (waitingByKey.size > 0) {
+      await wait(deps.clock, backoff.nextMs(), signal);
+      if (signal.aborted) return;
+      kept = new Set(await state.keys(prefix));
+      await admit();
+    }
+    looking = false;
+    backoff.reset();
+  }
+
+  async function admit(): Promise<void> {
+    for (const [stateKey, { setAside, noted }] of [...waitingByKey]) {
+      if (!hasRoom(stateKey)) continue;
+      waitingByKey.delete(stateKey);
+      await note(stateKey, setAside);
+      for (const settle of noted) settle();
+    }
+    tell();
+  }
+
+  function tell(): void {
+    const before = toldOrigins;
+    toldOrigins = new Set([...waitingByKey.values()].map(({ setAside }) => setAside.origin));
+    for (const origin of toldOrigins) if (!before.has(origin)) deps.onFull(origin, full(bucket));
+    for (const origin of before) if (!toldOrigins.has(origin)) deps.onFull(origin, null);
+  }
+
   return {
     async put(setAside) {
       const stateKey = `${prefix}.${setAside.origin}.${hash128(setAside.key)}`;
-      if (!kept.has(stateKey) && kept.size >= SET_ASIDE_PER_BUCKET_MAX) {
-        throw new GatewayError(
-          "KVGW_SET_ASIDE_FULL",
-          `bucket ${bucket}: ${kept.size} operations are set aside already; mend their cause, then remove their records`,
-        );
-      }
-      await state.save(stateKey, setAside);
-      kept.add(stateKey);
-      observe({ type: "set-aside", bucket, setAside });
+      if (hasRoom(stateKey)) return note(stateKey, setAside);
+      const { noted } = placeOf(stateKey, setAside);
+      if (setAside.origin !== deps.site) return new Promise((resolve) => noted.push(resolve));
     },
-    count: () => kept.size,
+    count: () => kept.size + waitingByKey.size,
   };
 }
+
+/** Whether the record is of this very operation, and not of an earlier one of its key. */
+function standsAt(record: unknown, { at }: SetAside): boolean {
+  const known = (record as Partial<SetAside> | null)?.at;
+  return known?.created === at.created && known.position === at.position;
+}
+
+const countersOf = ({ counters, site }: SetAsideDeps, origin: string) =>
+  (origin === site ? counters : peerCounters(counters, origin as SiteId)).setAside;
+
+const full = (bucket: BucketName) =>
+  new GatewayError(
+    "KVGW_SET_ASIDE_FULL",
+    `bucket ${bucket}: ${SET_ASIDE_PER_BUCKET_MAX} operations are set aside already; mend their cause, then remove their records`,
+  );

@@ -7,6 +7,7 @@
  *        │  └── restart ─────────────┴───────────────────────┤
  *     paused ◀── pause (from anywhere but stopped)         parked ── resume ─▶ starting
  */
+import type { GatewayError } from "../core/errors.js";
 import type { BucketState } from "../core/events.js";
 
 export type LifeInput = "restart" | "captured" | "trouble" | "recovered" | "give-up" | "pause" | "resume" | "stop";
@@ -74,3 +75,37 @@ export const LIFE: Readonly<Record<BucketState, Readonly<Record<LifeInput, Bucke
     stop: "stopped",
   },
 };
+
+/** What one run knows of the bucket: whether it is captured, and which of its parts are in trouble. */
+export interface Health {
+  /** To be called with what keeps the part from its work, and with null when that is over. */
+  part(name: string): (error: GatewayError | null) => void;
+  captured(): void;
+}
+
+export interface HealthReports {
+  readonly onTrouble: (error: GatewayError | null) => void;
+  readonly onCaptured: () => void;
+}
+
+/** Both facts in one place, so that neither hides the other: good news is told only while nothing is in trouble, and the
+ *  end of a trouble is good news only for a bucket that is captured. */
+export function createHealth(report: HealthReports): Health {
+  const errorByPart = new Map<string, GatewayError>();
+  let captured = false;
+  return {
+    part: (name) => (error) => {
+      const before = errorByPart.get(name);
+      if (error === null) errorByPart.delete(name);
+      else errorByPart.set(name, error);
+      if (error?.code === before?.code) return;
+      const [first] = errorByPart.values();
+      const told = error ?? first ?? null;
+      if (told !== null || captured) report.onTrouble(told);
+    },
+    captured() {
+      captured = true;
+      if (errorByPart.size === 0) report.onCaptured();
+    },
+  };
+}

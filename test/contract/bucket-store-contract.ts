@@ -14,6 +14,7 @@ const DEL = { "KV-Operation": "DEL" };
 const PURGE = { "KV-Operation": "PURGE", "Nats-Rollup": "sub" };
 const TS = 1_730_542_200_000_000;
 const EVERY_BYTE = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+const AN_HOUR_BY_SEVEN_NS = 514_285_714_285;
 const LEGAL_KEYS = ["k", "a.b.c", "-", "_", "=", "/", "/a/b", "a/b=c_d-e.F9", "__proto__", "k".repeat(1_000)].map(keyNamed);
 
 export const applied = (store: BucketStore, operation: Operation, expected: number): Promise<WriteOutcome> =>
@@ -122,6 +123,15 @@ export function bucketStoreContract(make: (options: BucketOptions) => Promise<Bu
       expect(entry?.timestampUs).toBeGreaterThan(before * 1_000);
       expect(entry?.timestampUs).toBeLessThan((Date.now() + 60_000) * 1_000);
       expect(entry?.timestampNs.slice(0, -3)).toBe(String(entry?.timestampUs));
+    });
+
+    it("tells a deadline in whole microseconds, also where the bucket's age is none", async () => {
+      const { store, stream } = await opened({ maxAgeNs: AN_HOUR_BY_SEVEN_NS });
+      await stream.publish("k", "v");
+      await stream.publish("with-headers", "v", { "X-Own": "y" });
+      const { entries } = await tailOf(store);
+      await eventually(() => expect(entries).toHaveLength(2), { what: "the entries" });
+      for (const { expiresUs, timestampUs } of entries) expect((expiresUs ?? 0) - timestampUs).toBe(514_285_714);
     });
 
     it("gives the same entry the same time and revision every time it is read", async () => {

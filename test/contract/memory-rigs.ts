@@ -36,10 +36,11 @@ const actionsOn = (stream: MemoryStream): StreamActions => ({
 });
 
 export function memoryBucketRig(options: BucketOptions): Promise<BucketRig> {
-  const { history = 1, messageBytesMax = 1_048_576, markersMs, missing } = options;
+  const { history = 1, messageBytesMax = 1_048_576, markersMs, maxAgeNs = 0, missing } = options;
   const connection = createMemoryConnection(clock);
   const expiring = markersMs !== undefined;
-  const stream = createMemoryStream(clock, { history, messageBytesMax, markers: expiring, messageTtl: expiring });
+  const expiry = { markers: expiring, messageTtl: expiring, maxAgeMs: maxAgeNs / 1e6 };
+  const stream = createMemoryStream(clock, { history, messageBytesMax, ...expiry });
   if (missing === undefined) stream.create();
   const store = createMemoryBucketStore({ connection, stream, create: missing === "made", nowMs: () => clock.nowMs() });
   const find: BucketRig["find"] = (key) => {
@@ -78,6 +79,7 @@ export function memoryPeerRig(format: LogFormat): Promise<PeerRig> {
 export function memoryStateRig(): Promise<StateRig> {
   const durable = new Map<string, string>();
   const [connection, later] = [createMemoryConnection(clock), createMemoryConnection(clock)];
-  const state = createMemorySiteState(connection, durable);
-  return Promise.resolve({ ...rigOver(connection), state, next: createMemorySiteState(later, durable) });
+  const [state, next] = [createMemorySiteState(connection, durable), createMemorySiteState(later, durable)];
+  const remove = (key: string) => Promise.resolve(void durable.delete(key));
+  return Promise.resolve({ ...rigOver(connection), state, next, remove });
 }

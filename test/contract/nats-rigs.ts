@@ -12,7 +12,7 @@ import type { LogFormat } from "../../src/nats/log-codec.js";
 import { createOperationLog } from "../../src/nats/operation-log.js";
 import { createPeerLink } from "../../src/nats/peer-link.js";
 import { createSiteState } from "../../src/nats/site-state.js";
-import { bucketPrefix, bucketStream, logPrefix, logStream } from "../../src/nats/subjects.js";
+import { bucketPrefix, bucketStream, logPrefix, logStream, stateBucket } from "../../src/nats/subjects.js";
 import { createSystemClock, readSecret } from "../../src/system.js";
 import { bucketNamed } from "../core/names.js";
 import { bucketContents, connectTo, openBucket } from "../support/clients.js";
@@ -108,10 +108,13 @@ function actionsOn(app: NatsConnection, stream: string, prefix: string): StreamA
 
 async function bucketRig(ground: Ground, options: BucketOptions): Promise<BucketRig> {
   const bucket = bucketNamed(ground.name);
-  const { history = 1, messageBytesMax, markersMs, missing } = options;
+  const { history = 1, messageBytesMax, markersMs, maxAgeNs, missing } = options;
   const limits = messageBytesMax === undefined ? {} : { maxValueSize: messageBytesMax };
   const markers = markersMs === undefined ? {} : { markerTTL: markersMs };
   if (missing === undefined) await openBucket(ground.app, bucket, { history, ...limits, ...markers });
+  if (maxAgeNs !== undefined) {
+    await (await jetstreamManager(ground.app)).streams.update(bucketStream(bucket), { max_age: maxAgeNs });
+  }
   const create = missing === "made" ? ({ history, storage: "file", replicas: 1 } as const) : false;
   const store = createBucketStore({ lease: ground.lease, clock, site: SITE, epoch: 1, clockOffsetUs: 0 }, bucket, create);
   const find = async (key: string) => (await bucketContents(ground.app, bucket)).get(key);
@@ -145,5 +148,7 @@ function peerRig(ground: Ground, format: LogFormat): PeerRig {
 
 function stateRig(ground: Ground, site: string): StateRig {
   const [state, next] = [createSiteState(ground.lease, site as SiteId), createSiteState(ground.lease, site as SiteId)];
-  return { ...ground, state, next };
+  const bucket = stateBucket(site as SiteId);
+  const remove: StateRig["remove"] = async (key, how) => (await openBucket(ground.app, bucket))[how](key);
+  return { ...ground, state, next, remove };
 }

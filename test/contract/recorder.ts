@@ -17,11 +17,11 @@ export async function tailOf(store: BucketStore, release: "at once" | "never" = 
   const story: string[] = [];
   const opening: { reader: Reader | null; early: boolean } = { reader: null, early: false };
   const reader = await store.tail({
-    onEntry(entry) {
+    onEntry(entry, bytes) {
       opening.early ||= opening.reader === null;
       entries.push(entry);
       story.push(`${entry.kind} ${entry.key}@${entry.revision}`);
-      if (release === "at once") opening.reader?.release(1, entry.value.length);
+      if (release === "at once") opening.reader?.release(1, bytes);
     },
     onCaughtUp: () => void story.push("caught up"),
     onLost: ({ code }) => void story.push(`lost ${code}`),

@@ -35,6 +35,8 @@ export interface BucketOptions {
   readonly messageBytesMax?: number;
   /** Messages may carry a time to live, and an expired entry leaves a marker for this long. */
   readonly markersMs?: number;
+  /** How long an entry lives, by the bucket's own setting; NATS counts it in nanoseconds. */
+  readonly maxAgeNs?: number;
   /** There is no bucket yet, and the store may or may not make one. */
   readonly missing?: "made" | "awaited";
 }
@@ -70,4 +72,6 @@ export interface StateRig extends Rig {
   readonly state: SiteState;
   /** The same site's state, seen by its next process. */
   readonly next: SiteState;
+  /** An operator removes a record, as a KV client deletes or purges a key. */
+  readonly remove: (key: string, how: "delete" | "purge") => Promise<void>;
 }

@@ -53,6 +53,16 @@ export function siteStateContract(make: () => Promise<StateRig>): void {
     expect([...(await state.keys("set-aside.a"))].sort()).toEqual(["set-aside.a.site-b.x", "set-aside.a.site-c.y"]);
   });
 
+  it.each(["delete", "purge"] as const)("neither finds nor lists what an operator has removed (%s)", async (how) => {
+    const { state, remove } = await start();
+    for (const key of ["kept", "removed", "back"]) await state.save(`set-aside.a.${key}`, {});
+    await remove("set-aside.a.removed", how);
+    await remove("set-aside.a.back", how);
+    await state.save("set-aside.a.back", {});
+    expect(await state.load("set-aside.a.removed")).toBeNull();
+    expect([...(await state.keys("set-aside.a"))].sort()).toEqual(["set-aside.a.back", "set-aside.a.kept"]);
+  });
+
   it("takes many writes at once", async () => {
     const { state } = await start();
     await Promise.all(Array.from({ length: 100 }, (_, n) => state.save(`many.${n}`, n)));

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Entry, EntryIdentity, LoggedOperation, Operation } from "../../src/core/operation.js";
 import { type Observation, type Replica, createReplica } from "../../src/core/replica.js";
+import { compareVersions } from "../../src/core/version.js";
 import { operationAt } from "./arbitraries.js";
 import { keyNamed, siteNamed } from "./names.js";
 
@@ -227,7 +228,7 @@ describe("what the own log says", () => {
 
   it("is asked only until the start is over", () => {
     replica.restore(logged(own, 7), CREATED);
-    replica.forgetRestored();
+    replica.takeLost();
     expect(written(observe(entry(7))).version.ts).toBe(70_001);
   });
 
@@ -245,6 +246,49 @@ describe("what the own log says", () => {
     replica.adopt(logged(own, 7));
     replica.adopt({ ...logged(own, 8), identity: null });
     expect(replica.get(K)).toEqual(known);
+  });
+});
+
+describe("an entry that stands before the one that the own log names", () => {
+  const own = operationAt(70_000, A, { base: { ts: 60_000, site: B } });
+
+  it.each([
+    ["without a version, as an application wrote it", entry(5)],
+    ["with an older version, as a gateway wrote it", entry(5, { version: { ts: 60_000, site: B } })],
+  ])("%s is no new write: the bucket has lost the later one", (_, uncovered) => {
+    replica.restore(logged(own, 7), CREATED);
+    expect(observe(uncovered)).toEqual({ kind: "behind" });
+    expect(replica.get(K)).toMatchObject({ revision: 5, tombstone: false });
+    expect(compareVersions(replica.get(K)?.version ?? own.version, own.version)).toBeLessThan(0);
+    expect(replica.takeLost()).toEqual([own]);
+    expect(replica.takeLost()).toEqual([]);
+  });
+
+  it("lies below what was lost even where the log's version is below the entry's own time", () => {
+    const slow = operationAt(4_000, A);
+    replica.restore({ ...logged(slow, 7) }, CREATED);
+    observe(entry(5));
+    expect(replica.get(K)?.version).toEqual({ ts: 3_999, site: A });
+  });
+
+  it("may be overwritten meanwhile, by a write that is above what was lost", () => {
+    replica.restore(logged(own, 7), CREATED);
+    observe(entry(5));
+    expect(written(observe(entry(6, { timestampNs: "9000000", timestampUs: 9_000 }))).version.ts).toBe(70_001);
+  });
+
+  it.each([
+    ["a later time, as after a rewind", { ...entry(5), timestampNs: "8000000", timestampUs: 8_000 }],
+    ["a later revision", entry(8)],
+  ])("but has %s, is a new write", (_, later) => {
+    replica.restore(logged(own, 7), CREATED);
+    expect(observe(later).kind).toBe("local-write");
+    expect(replica.takeLost()).toEqual([]);
+  });
+
+  it("is the newer one where its version says so", () => {
+    replica.restore(logged(own, 7), CREATED);
+    expect(observe(entry(5, { version: { ts: 80_000, site: B } }))).toEqual({ kind: "echo" });
   });
 });
 

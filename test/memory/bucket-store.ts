@@ -41,7 +41,7 @@ export function createMemoryBucketStore({ connection, stream, create, nowMs }: M
       const source = { stream, connection, windowMessages: () => READ_WINDOW_MESSAGES, from: "last per subject" as const };
       const reader = await connection.request(() =>
         openMemoryReader(mustExist(source, stream), {
-          onMessage: (message) => handlers.onEntry(asEntry(message)),
+          onMessage: (message, bytes) => handlers.onEntry(asEntry(message), bytes),
           onCaughtUp: () => handlers.onCaughtUp(),
           onLost: (error) => handlers.onLost(error),
         }),
@@ -85,6 +85,8 @@ function toOutcome(answer: PublishAnswer | GatewayError | "unknown"): WriteOutco
       return { kind: "refused", actual: answer.actual };
     case "too large":
       return { kind: "too-large" };
+    case "full":
+      return { kind: "failed", error: new GatewayError("KVGW_BUCKET_FULL", "the stream is full; make room: retried") };
     case "no stream":
       return { kind: "failed", error: new GatewayError("KVGW_UNREACHABLE", "no stream answers; retried") };
   }

@@ -22,7 +22,17 @@ export interface Faults {
   fate: (write: Write) => WriteFate;
   /** Whether a request that was under way when the connection broke still arrives. */
   arrivesAfterCut: () => boolean;
+  /** What becomes of a request that is no write; arrives where nothing is said. */
+  requestFate?: () => WriteFate;
+  /** How long the server takes until it looks what it has for a consumer; at once where nothing is said. What has been
+   *  replaced meanwhile is never sent. */
+  lagMs?: () => number;
+  /** How long it takes from storing a write to sending the answer, in which a consumer may be quicker. */
+  answerLagMs?: () => number;
 }
+
+/** One way of the two. */
+export type Direction = "to server" | "to client";
 
 export const noFaults = (): Faults => ({ delayMs: () => 0, fate: () => "arrives", arrivesAfterCut: () => false });
 
@@ -35,12 +45,19 @@ export interface MemoryConnection {
   request<T>(work: () => T): Promise<T>;
   /** Something that the server sends by itself. */
   push(deliver: () => void): void;
+  /** Something that the server does when it comes to it. */
+  whenServerIsReady(work: () => void): void;
   onCut(listener: () => void): () => void;
   onUp(listener: () => void): () => void;
   cut(): void;
   heal(): void;
   /** The process is gone: what it has sent still arrives, nothing comes back. */
   kill(): void;
+  /** Nothing arrives in this direction until it is let go: it waits on the way, in order, as over TCP. */
+  hold(direction: Direction): void;
+  letGo(direction: Direction): void;
+  /** Whatever is on its way to the server never arrives, as when the server dies. */
+  forget(): void;
 }
 
 /** One connection from its start to its break; a message of an older one is not delivered. */
@@ -48,12 +65,16 @@ interface Life {
   over: boolean;
   serverFreeMs: number;
   clientFreeMs: number;
+  answersFreeMs: number;
   readonly waiting: Set<() => void>;
 }
 
-const newLife = (): Life => ({ over: false, serverFreeMs: 0, clientFreeMs: 0, waiting: new Set() });
+const newLife = (): Life => ({ over: false, serverFreeMs: 0, clientFreeMs: 0, answersFreeMs: 0, waiting: new Set() });
 
-export function createMemoryConnection(clock: Clock, faults: Faults = noFaults()): MemoryConnection {
+/** @param near the clock of the process, which may be stopped for a while: its timers, and when it takes in what came */
+export function createMemoryConnection(clock: Clock, faults: Faults = noFaults(), near: Clock = clock): MemoryConnection {
+  const ways = { "to server": createWay(clock), "to client": createWay(clock) };
+  let sentSince = 0;
   const cutListeners = new Set<() => void>();
   const upListeners = new Set<() => void>();
   let life = newLife();
@@ -61,16 +82,19 @@ export function createMemoryConnection(clock: Clock, faults: Faults = noFaults()
 
   function toServer(own: Life, arrive: () => void): void {
     own.serverFreeMs = Math.max(own.serverFreeMs, clock.nowMs() + faults.delayMs());
-    clock.schedule(own.serverFreeMs - clock.nowMs(), () => {
-      if (!own.over || dead || faults.arrivesAfterCut()) arrive();
-    });
+    const sentIn = sentSince;
+    const reach = () => {
+      if (sentIn === sentSince && (!own.over || dead || faults.arrivesAfterCut())) arrive();
+    };
+    clock.schedule(own.serverFreeMs - clock.nowMs(), () => ways["to server"].pass(reach));
   }
 
   function toClient(own: Life, arrive: () => void): void {
     own.clientFreeMs = Math.max(own.clientFreeMs, clock.nowMs() + faults.delayMs());
-    clock.schedule(own.clientFreeMs - clock.nowMs(), () => {
+    const reach = () => {
       if (!own.over) arrive();
-    });
+    };
+    near.schedule(own.clientFreeMs - clock.nowMs(), () => ways["to client"].pass(reach));
   }
 
   /** Sends `work`; `done` is called once, with `none` if no answer comes in time or the connection breaks. */
@@ -89,12 +113,20 @@ export function createMemoryConnection(clock: Clock, faults: Faults = noFaults()
     };
     const giveUp = () => settle(none);
     own.waiting.add(giveUp);
-    const cancel = clock.schedule(timeoutMs, giveUp);
+    const cancel = near.schedule(timeoutMs, giveUp);
     if (fate === "request lost") return;
     toServer(own, () => {
       const answer = fate instanceof GatewayError ? fate : work();
-      if (fate !== "answer lost") toClient(own, () => settle(answer));
+      if (fate !== "answer lost") afterAnswerLag(own, () => toClient(own, () => settle(answer)));
     });
+  }
+
+  /** Answers keep their order among each other. */
+  function afterAnswerLag(own: Life, send: () => void): void {
+    const nowMs = clock.nowMs();
+    own.answersFreeMs = Math.max(own.answersFreeMs, nowMs + (faults.answerLagMs?.() ?? 0));
+    if (own.answersFreeMs > nowMs) clock.schedule(own.answersFreeMs - nowMs, send);
+    else send();
   }
 
   function end(): Life {
@@ -117,12 +149,17 @@ export function createMemoryConnection(clock: Clock, faults: Faults = noFaults()
         if (dead) return;
         if (life.over) return reject(unreachable());
         const attempted = () => attempt(work);
-        call("arrives", attempted, REQUEST_TIMEOUT_MS, timedOut(), (answer) => {
+        call(faults.requestFate?.() ?? "arrives", attempted, REQUEST_TIMEOUT_MS, timedOut(), (answer) => {
           if (answer instanceof GatewayError) reject(answer);
           else resolve(answer.value);
         });
       }),
     push: (deliver) => toClient(life, deliver),
+    whenServerIsReady(work) {
+      const lagMs = faults.lagMs?.() ?? 0;
+      if (lagMs > 0) clock.schedule(lagMs, work);
+      else work();
+    },
     onCut(listener) {
       cutListeners.add(listener);
       return () => void cutListeners.delete(listener);
@@ -144,6 +181,35 @@ export function createMemoryConnection(clock: Clock, faults: Faults = noFaults()
     kill() {
       dead = true;
       end();
+    },
+    hold: (direction) => ways[direction].close(),
+    letGo: (direction) => ways[direction].open(),
+    forget: () => void sentSince++,
+  };
+}
+
+/** A way that may be closed: what comes then waits, and goes on in order once it is open. */
+function createWay(clock: Clock) {
+  const waiting: (() => void)[] = [];
+  let closed = false;
+  let draining = false;
+
+  function drain(): void {
+    draining = !closed && waiting.length > 0;
+    if (!draining) return;
+    waiting.shift()?.();
+    clock.schedule(0, drain);
+  }
+
+  return {
+    pass(work: () => void): void {
+      if (closed || draining) waiting.push(work);
+      else work();
+    },
+    close: () => void (closed = true),
+    open(): void {
+      closed = false;
+      if (!draining) drain();
     },
   };
 }

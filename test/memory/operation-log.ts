@@ -73,6 +73,8 @@ function toOutcome(answer: PublishAnswer | GatewayError | "unknown"): AppendOutc
       return { kind: "mismatch" };
     case "too large":
       return { kind: "too-large" };
+    case "full":
+      return { kind: "failed", error: new GatewayError("KVGW_LOG_FULL", "the stream is full; make room: retried") };
     case "no stream":
       return { kind: "failed", error: new GatewayError("KVGW_UNREACHABLE", "no stream answers; retried") };
   }

@@ -22,7 +22,7 @@ export function createMemoryPeerLink(log: MemoryLog): PeerLink {
       const reader = await connection.request(() => {
         mark();
         return openMemoryReader(source, {
-          onMessage: (message) => handOut(message, log, handlers),
+          onMessage: (message, bytes) => handOut(message, bytes, log, handlers),
           onLost: (error) => handlers.onLost(error),
         });
       });
@@ -32,8 +32,7 @@ export function createMemoryPeerLink(log: MemoryLog): PeerLink {
   };
 }
 
-function handOut(message: StreamMessage, log: MemoryLog, handlers: PeerHandlers): void {
-  const bytes = message.payload.length;
+function handOut(message: StreamMessage, bytes: number, log: MemoryLog, handlers: PeerHandlers): void {
   const read = readStored(message, log, false);
   if (read.ok) handlers.onOperation(read.value, bytes);
   else handlers.onUnreadable({ sequence: message.sequence, key: message.subject, ...read.error }, bytes);

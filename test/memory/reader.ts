@@ -18,7 +18,8 @@ export interface ReaderSource {
 }
 
 export interface ReaderHandlers {
-  onMessage(message: StreamMessage): void;
+  /** @param bytes to be released when the message is settled */
+  onMessage(message: StreamMessage, bytes: number): void;
   /** All that existed when the reader began has been delivered. */
   onCaughtUp?(): void;
   onLost(error: GatewayError): void;
@@ -57,8 +58,9 @@ export function openMemoryReader(
       if (message === undefined) break;
       next = message.sequence + 1;
       unsettled++;
-      unsettledBytes += message.payload.length;
-      push(() => handlers.onMessage(message));
+      const bytes = message.block.length + message.payload.length;
+      unsettledBytes += bytes;
+      push(() => handlers.onMessage(message, bytes));
     }
     if (caughtUp || (upcoming()?.sequence ?? Infinity) <= begunAt) return;
     caughtUp = true;
@@ -79,7 +81,7 @@ export function openMemoryReader(
     handlers.onLost(new GatewayError("KVGW_READER_LOST", `${why}; reading starts again`));
   }
 
-  const unwatch = stream.watch({ onChange: pump, onGone: () => push(() => lose("the consumer is gone")) });
+  const unwatch = stream.watch({ onChange: () => connection.whenServerIsReady(pump), onGone: () => push(() => lose("the consumer is gone")) });
   const forget = connection.onCut(() => lose("the connection broke"));
 
   return {

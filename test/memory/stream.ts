@@ -35,7 +35,14 @@ export type PublishAnswer =
   | { readonly kind: "stored"; readonly sequence: Sequence }
   | { readonly kind: "wrong last sequence"; readonly actual: Sequence }
   | { readonly kind: "too large" }
+  | { readonly kind: "full" }
   | { readonly kind: "no stream" };
+
+/** Sees what is stored, and what disappears other than by making room for its successor. */
+export interface StreamObserver {
+  onStored(message: StreamMessage, created: string): void;
+  onRemoved(message: StreamMessage, why: "expired" | "purged"): void;
+}
 
 export interface StreamWatcher {
   /** Something was stored or has gone. */
@@ -64,6 +71,8 @@ export interface MemoryStream {
   destroy(): void;
   /** Takes a copy of the store; the returned function puts it back, as an operator does with a backup. */
   copy(): () => void;
+  /** While it is full a stream takes no new subjects; what makes room, or takes none, it takes. */
+  full: boolean;
   /** The server forgets its consumers, as after a restart. */
   dropConsumers(): void;
 }
@@ -84,7 +93,11 @@ interface Store {
 }
 
 /** @param clock of the server: it stamps what is stored */
-export function createMemoryStream(clock: Clock, changes: Partial<StreamOptions> = {}): MemoryStream {
+export function createMemoryStream(
+  clock: Clock,
+  changes: Partial<StreamOptions> = {},
+  observer: StreamObserver | null = null,
+): MemoryStream {
   const options = { ...STREAM_DEFAULTS, ...changes };
   const watchers = new Set<StreamWatcher>();
   let store: Store | null = null;
@@ -107,6 +120,7 @@ export function createMemoryStream(clock: Clock, changes: Partial<StreamOptions>
     own.bySubject.set(subject, kept);
     drop(own, kept.slice(0, -options.history));
     arm(message);
+    observer?.onStored(message, own.created);
     return sequence;
   }
 
@@ -128,8 +142,10 @@ export function createMemoryStream(clock: Clock, changes: Partial<StreamOptions>
     });
   }
 
-  function expire(own: Store, { sequence, subject }: StreamMessage): void {
+  function expire(own: Store, message: StreamMessage): void {
+    const { sequence, subject } = message;
     drop(own, [sequence]);
+    observer?.onRemoved(message, "expired");
     // With history, an older message comes back to light instead.
     if (options.markers && !own.bySubject.has(subject)) put(own, subject, new Uint8Array(0), EXPIRED_BLOCK);
     changed();
@@ -137,6 +153,7 @@ export function createMemoryStream(clock: Clock, changes: Partial<StreamOptions>
 
   function refusal(own: Store, subject: string, payload: Uint8Array, block: string): PublishAnswer | null {
     if (payload.length + block.length > options.messageBytesMax) return { kind: "too large" };
+    if (stream.full && !own.bySubject.has(subject)) return { kind: "full" };
     const lastOfSubject = own.bySubject.get(subject)?.at(-1) ?? 0;
     const checks: readonly (readonly [string, Sequence])[] = [
       [HEADER.expectedSequence, own.lastSequence],
@@ -149,8 +166,16 @@ export function createMemoryStream(clock: Clock, changes: Partial<StreamOptions>
     return null;
   }
 
-  return {
+  /** An operator's or a client's doing: no event tells of it. */
+  function take(own: Store, sequences: readonly Sequence[]): void {
+    const messages = sequences.flatMap((sequence) => own.bySequence.get(sequence) ?? []);
+    drop(own, sequences);
+    for (const message of messages) observer?.onRemoved(message, "purged");
+  }
+
+  const stream: MemoryStream = {
     options,
+    full: false,
     exists: () => store !== null,
     mark: () => ({ created: store?.created ?? "", lastSequence: store?.lastSequence ?? 0 }),
     publish(subject, payload, block) {
@@ -172,14 +197,14 @@ export function createMemoryStream(clock: Clock, changes: Partial<StreamOptions>
     lastOfEach: () => [...(store?.bySubject.values() ?? [])].map((sequences) => sequences.at(-1) ?? 0),
     purge(subject, upTo = Infinity) {
       if (store !== null)
-        drop(
+        take(
           store,
           (store.bySubject.get(subject) ?? []).filter((sequence) => sequence <= upTo),
         );
       changed();
     },
     remove(sequence) {
-      if (store !== null) drop(store, [sequence]);
+      if (store !== null) take(store, [sequence]);
       changed();
     },
     watch(watcher) {
@@ -209,6 +234,7 @@ export function createMemoryStream(clock: Clock, changes: Partial<StreamOptions>
     },
     dropConsumers: gone,
   };
+  return stream;
 }
 
 const copyOf = ({ created, lastSequence, bySequence, bySubject }: Store): Store => ({

@@ -8,6 +8,7 @@ import { lww } from "../../src/core/policy/lww.js";
 import type { WriteOutcome } from "../../src/core/ports.js";
 import { createReplica } from "../../src/core/replica.js";
 import { createApplier } from "../../src/pipeline/apply.js";
+import { createFailures } from "../../src/pipeline/failures.js";
 import { createKeyGate } from "../../src/pipeline/key-gate.js";
 import { createTailPosition } from "../../src/pipeline/tail-position.js";
 import { operationAt } from "../core/arbitraries.js";
@@ -204,6 +205,38 @@ describe("a bucket that refuses to be written", () => {
     expect(b.saved("checkpoint.config.a")).toMatchObject({ sequence: 20 });
   });
 
+  it("tells the reason of now, not the one that it began with", async () => {
+    const world = await running();
+    const { a, b } = world;
+    const { faults } = b.gateway().local;
+    const reason = () => b.events("bucket-state").at(-1)?.reason?.code;
+    const down = new GatewayError("KVGW_UNREACHABLE", "no stream answers; retried");
+    faults.fate = ({ to }) => (to === "bucket" ? down : "arrives");
+    for (const key of ["k", "l"]) a.app.put(key, "v");
+    await world.clock.advance(5_000);
+    expect(reason()).toBe("KVGW_UNREACHABLE");
+    faults.fate = ({ to, key }) => (to === "bucket" && key === "k" ? FULL : to === "bucket" ? down : "arrives");
+    await world.settle();
+    expect(reason()).toBe("KVGW_BUCKET_FULL");
+    faults.fate = ({ to, key }) => (to === "bucket" && key === "l" ? down : "arrives");
+    await world.settle();
+    expect(reason()).toBe("KVGW_UNREACHABLE");
+    faults.fate = () => "arrives";
+    await world.settle();
+    expect([b.gateway().state(), reason()]).toEqual(["live", undefined]);
+  });
+
+  it("for two reasons tells each once, not at every attempt", async () => {
+    const world = await running();
+    const { a, b } = world;
+    const down = new GatewayError("KVGW_UNREACHABLE", "no stream answers; retried");
+    b.gateway().local.faults.fate = ({ to, key }) => (to !== "bucket" ? "arrives" : key === "k" ? FULL : down);
+    for (const key of ["k", "l"]) a.app.put(key, "v");
+    await world.clock.advance(600_000);
+    const reasons = b.events("bucket-state").flatMap(({ reason }) => reason?.code ?? []);
+    expect(reasons).toEqual(["KVGW_BUCKET_FULL", "KVGW_UNREACHABLE"]);
+  });
+
   it("for an hour does not count as races lost", async () => {
     const world = await running();
     const { a, b } = world;
@@ -217,6 +250,25 @@ describe("a bucket that refuses to be written", () => {
     await world.settle();
     expect(world.contents()).toEqual(world.everywhere({ k: "v" }));
     expect(b.gateway().counters.restarts).toBe(0);
+  });
+});
+
+describe("the reasons of many failures", () => {
+  it("are told when the latest that still holds is another one, and when none does", () => {
+    const told: (string | null)[] = [];
+    const failures = createFailures((error) => void told.push(error?.code ?? null));
+    const down = new GatewayError("KVGW_UNREACHABLE", "down");
+    failures.change(null, FULL);
+    failures.change(null, FULL);
+    failures.change(null, null);
+    expect(told).toEqual(["KVGW_BUCKET_FULL"]);
+    failures.change(null, down);
+    failures.change(FULL, null);
+    failures.change(down, down);
+    expect(told).toEqual(["KVGW_BUCKET_FULL", "KVGW_UNREACHABLE"]);
+    failures.change(down, null);
+    failures.change(FULL, null);
+    expect(told).toEqual(["KVGW_BUCKET_FULL", "KVGW_UNREACHABLE", "KVGW_BUCKET_FULL", null]);
   });
 });
 
@@ -235,6 +287,19 @@ describe("an orderly stop", () => {
     b.start();
     await world.settle();
     expect(fromA(world)).toMatchObject({ applied: 0, ignored: { duplicate: 0 } });
+  });
+
+  it.each([0, 1])("leaves nothing behind that waits, with a pace of %d operations per second", async (opsPerSecond) => {
+    const world = await running({ config: { limits: { inFlight: 1_024, opsPerSecond } } });
+    const { a, b } = world;
+    b.gateway().local.faults.fate = ({ to }) => (to === "bucket" ? FULL : "arrives");
+    for (let n = 0; n < 100; n++) a.app.put(`k${n}`, "v");
+    await world.clock.advance(60_000);
+    for (const place of [a, b]) await world.stop(place);
+    // What is on its way to a server at the end arrives or times out; an attempt would be 15 s away, a turn up to 40 s.
+    const stoppedMs = world.clock.elapsedMs();
+    await world.clock.runUntil(() => world.clock.scheduled() === 0, 3_600_000);
+    expect(world.clock.elapsedMs() - stoppedMs).toBeLessThan(1_000);
   });
 });
 
@@ -296,10 +361,9 @@ describe("the applier alone", () => {
   it("settles a long row of stale operations of one key without growing the stack", () => {
     const lands: ((outcome: WriteOutcome) => void)[] = [];
     const { told, submit, replica } = rig((_, __, done) => void lands.push(done));
-    submit(1);
-    for (let n = 0; n < 2_048; n++) submit(1);
+    for (let n = 0; n < 30_000; n++) submit(1);
     lands[0]?.({ kind: "written", revision: 1 });
-    expect(told.settled).toHaveLength(2_049);
+    expect(told.settled).toHaveLength(30_000);
     expect(replica.get(K)).toMatchObject({ revision: 1 });
   });
 

@@ -2,8 +2,15 @@
 import { describe, expect, it } from "vitest";
 import type { Version } from "../../src/core/version.js";
 import { parseVersion } from "../../src/core/version.js";
+import { CAUSALITY_KEY_BYTES_MAX, CAUSALITY_RECORDS_MAX } from "../../src/core/limits.js";
 import { headerValue } from "../../src/nats/message.js";
-import { type Place, type World, type WorldOptions, createWorld } from "./world.js";
+import { loadCausality } from "../../src/pipeline/causality.js";
+import { operationAt } from "../core/arbitraries.js";
+import { keyNamed, siteNamed } from "../core/names.js";
+import { createMemoryConnection } from "../memory/connection.js";
+import { createMemorySiteState } from "../memory/site-state.js";
+import { createVirtualClock } from "../memory/virtual-clock.js";
+import { BUCKET, type Place, type World, type WorldOptions, createWorld } from "./world.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -308,5 +315,49 @@ describe("the causality floor", () => {
     await world.settle();
     expect(world.contents()).toEqual(world.everywhere({ k: "first" }));
     expect(world.behind.gateway().state()).toBe("live");
+  });
+});
+
+describe("the records beside the floor", () => {
+  const AHEAD_US = 60_000_000;
+
+  /** Covers an operation of each key, all far ahead of the clock, the later the further. */
+  async function coverAll(keys: readonly string[]) {
+    const clock = createVirtualClock();
+    const durable = new Map<string, string>();
+    const failures: string[] = [];
+    const state = createMemorySiteState(createMemoryConnection(clock), durable);
+    const loading = loadCausality({ bucket: BUCKET, state, clock, onFailure: ({ message }) => void failures.push(message) });
+    await clock.advance(10);
+    const guard = await loading;
+    let released = 0;
+    const fromUs = clock.nowMs() * 1_000 + AHEAD_US;
+    for (const [at, key] of keys.entries()) {
+      guard.cover(operationAt(fromUs + at, siteNamed("b"), { key: keyNamed(key) }), () => void released++);
+    }
+    await clock.advance(1_000);
+    const text = durable.get(`causality.${BUCKET}`) ?? "";
+    const { floorUs, records } = JSON.parse(text) as { floorUs: number; records: [string, number][] };
+    return { failures, released, text, floorUs, records, highestUs: fromUs + keys.length - 1 };
+  }
+
+  it("are kept while they are few, so that the floor stays near the clock", async () => {
+    const keys = Array.from({ length: CAUSALITY_RECORDS_MAX }, (_, n) => `k${n}`);
+    const { failures, released, records, floorUs, highestUs } = await coverAll(keys);
+    expect([failures, released, records.length]).toEqual([[], keys.length, keys.length]);
+    expect(floorUs).toBeLessThan(highestUs - AHEAD_US / 2);
+  });
+
+  it.each([CAUSALITY_RECORDS_MAX + 1, 200_000])("of %d keys at once are covered by the floor", async (count) => {
+    const keys = Array.from({ length: count }, (_, n) => `k${n}`);
+    const { failures, released, records, floorUs, highestUs } = await coverAll(keys);
+    expect([failures, released, records, floorUs]).toEqual([[], keys.length, [], highestUs]);
+  });
+
+  it("of long keys are covered by the floor before they are too large to be saved", async () => {
+    const keys = Array.from({ length: CAUSALITY_RECORDS_MAX }, (_, n) => `${n}.${"k".repeat(1_000)}`);
+    const { failures, released, text, records, floorUs, highestUs } = await coverAll(keys);
+    expect([failures, released, records, floorUs]).toEqual([[], keys.length, [], highestUs]);
+    expect(text.length).toBeLessThan(CAUSALITY_KEY_BYTES_MAX);
   });
 });

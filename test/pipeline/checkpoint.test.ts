@@ -1,6 +1,8 @@
 /** I6: how far a peer's log has been applied is never claimed too high, and survives whatever happens to readers. */
 import { describe, expect, it } from "vitest";
 import type { Checkpoint } from "../../src/core/checkpoint.js";
+import { GatewayError } from "../../src/core/errors.js";
+import { READER_STOP_MS } from "../../src/core/limits.js";
 import { compareVersions, parseVersion } from "../../src/core/version.js";
 import { headerValue } from "../../src/nats/message.js";
 import { createSeededRandom } from "../memory/seeded-random.js";
@@ -29,6 +31,22 @@ function atEverySave(place: Place, look: (sequence: number) => void): void {
 }
 
 const versionIn = (block = "") => parseVersion(headerValue(block, "Kvgw-Version") ?? "");
+
+/** The readers that the server of the log has, from now on. */
+function countReaders(log: MemoryStream): { open: number; ever: number } {
+  const readers = { open: 0, ever: 0 };
+  const watch = log.watch.bind(log);
+  (log as { watch: MemoryStream["watch"] }).watch = (watcher) => {
+    readers.open++;
+    readers.ever++;
+    const unwatch = watch(watcher);
+    return () => {
+      readers.open--;
+      unwatch();
+    };
+  };
+  return readers;
+}
 
 describe("a checkpoint", () => {
   it("is never durable before the operations below it are applied, however slow and unsure each write is", async () => {
@@ -143,20 +161,126 @@ describe("a reader that is lost", () => {
     connection.cut();
     connection.faults.delayMs = () => 700;
     connection.heal();
-    let open = 0;
-    const watch = a.log.watch.bind(a.log);
-    (a.log as { watch: MemoryStream["watch"] }).watch = (watcher) => {
-      open++;
-      const unwatch = watch(watcher);
-      return () => {
-        open--;
-        unwatch();
-      };
-    };
-    await world.until(() => open === 1, "the server has made a reader, and the answer is on its way");
+    const readers = countReaders(a.log);
+    await world.until(() => readers.open === 1, "the server has made a reader, and the answer is on its way");
     await world.stop(b);
     await world.settle();
-    expect(open).toBe(0);
+    expect(readers.open).toBe(0);
+  });
+
+  it("because the run ends is not opened any more where the answer before that comes late", async () => {
+    const world = await running();
+    const { a, b } = world;
+    const connection = b.gateway().peer(a.id);
+    connection.cut();
+    connection.faults.delayMs = () => 700;
+    connection.heal();
+    const readers = countReaders(a.log);
+    await world.clock.advance(300);
+    await world.stop(b);
+    await world.settle();
+    expect(readers.ever).toBe(0);
+  });
+
+  it("and cannot be replaced, because the peer answers nothing, does not hold up a stop", async () => {
+    const world = await running();
+    const { a, b } = world;
+    const connection = b.gateway().peer(a.id);
+    connection.cut();
+    connection.faults.delayMs = () => 3_600_000;
+    connection.heal();
+    await world.clock.advance(500);
+    const beforeMs = world.clock.elapsedMs();
+    await world.stop(b);
+    expect(world.clock.elapsedMs() - beforeMs).toBeLessThan(READER_STOP_MS + 100);
+    const told = b.gateway().events.length;
+    await world.settle();
+    expect(b.gateway().events).toHaveLength(told);
+  });
+});
+
+describe("one operation that waits while others pass it", () => {
+  const FULL = new GatewayError("KVGW_BUCKET_FULL", "the bucket is full");
+
+  /** A full bucket refuses new keys and takes overwrites. */
+  async function withOneThatWaits(options: WorldOptions = {}) {
+    const world = await running(options);
+    const { a, b } = world;
+    let full = true;
+    b.gateway().local.faults.fate = ({ to, key }) => (to === "bucket" && full && key === "new" ? FULL : "arrives");
+    a.app.put("hot", "0");
+    a.app.put("new", "v");
+    await world.settle();
+    return { ...world, makeRoom: () => void (full = false) };
+  }
+
+  it("holds the checkpoint, and nothing of the others is remembered", async () => {
+    const world = await withOneThatWaits({ config: { limits: { inFlight: 16, opsPerSecond: 0 } } });
+    const { a, b } = world;
+    for (let n = 1; n <= 2_000; n++) {
+      a.app.put("hot", `${n}`);
+      await world.clock.advance(2);
+    }
+    await world.clock.advance(2_000);
+    expect(b.app.read().get("hot")).toBe("2000");
+    expect(peerOf(b, a)).toMatchObject({ lagOperations: 1, checkpoint: 1 });
+    expect(checkpointOf(b)?.sequence).toBe(1);
+    world.makeRoom();
+    await world.settle();
+    expect([peerOf(b, a)?.lagOperations, checkpointOf(b)?.sequence]).toEqual([0, 2_002]);
+  });
+
+  it("is what the lag is told of, not the newest that came", async () => {
+    const world = await withOneThatWaits();
+    const { a, b } = world;
+    for (let n = 0; n < 60; n++) {
+      a.app.put("hot", `${n}`);
+      await world.clock.advance(1_000);
+    }
+    expect(peerOf(b, a)?.lagSeconds).toBeGreaterThan(60);
+    expect(peerOf(b, a)?.lagSeconds).toBeLessThan(90);
+    world.makeRoom();
+    await world.settle();
+    expect(peerOf(b, a)?.lagSeconds).toBe(0);
+  });
+});
+
+describe("the lag", () => {
+  it("is counted from the last contact until the first operation has come", async () => {
+    const world = createWorld({ config: { limits: { inFlight: 1, opsPerSecond: 0 } } });
+    const [a, b] = [world.place("a"), world.place("b")];
+    a.start();
+    for (const key of ["k", "l"]) a.app.put(key, "v");
+    await world.settle();
+    b.start();
+    b.gateway().peer(a.id).faults.delayMs = () => 100;
+    const lags: number[] = [];
+    await world.until(() => {
+      lags.push(peerOf(b, a)?.lagSeconds ?? 0);
+      return b.app.read().size === 2;
+    }, "both are applied");
+    // Written a while before; never the half century since the epoch.
+    expect(Math.max(...lags)).toBeLessThan(60);
+    await world.settle();
+    expect(peerOf(b, a)?.lagSeconds).toBe(0);
+  });
+
+  it("goes on from the loss of the link when the link is back, until what was missed has come", async () => {
+    const world = await running({ config: { limits: { inFlight: 1, opsPerSecond: 0 } } });
+    const { a, b } = world;
+    a.app.put("k", "v");
+    await world.clock.advance(600_000);
+    const link = b.gateway().peer(a.id);
+    link.cut();
+    await world.clock.advance(60_000);
+    for (const key of ["k", "l"]) a.app.put(key, "w");
+    link.faults.delayMs = () => 100;
+    link.heal();
+    await world.until(() => peerOf(b, a)?.state === "live", "reading again");
+    expect(peerOf(b, a)?.lagSeconds).toBeGreaterThanOrEqual(60);
+    expect(peerOf(b, a)?.lagSeconds).toBeLessThan(61);
+    await world.settle();
+    expect(peerOf(b, a)?.lagSeconds).toBe(0);
   });
 });
 

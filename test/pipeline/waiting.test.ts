@@ -1,15 +1,16 @@
-/** The small parts: the life table, back-off, waits, the key gate, the tail's position, the pace. */
+/** The small parts: the life table, back-off, waits, the clock of a run, the key gate, the tail's position, the pace. */
 import { describe, expect, it } from "vitest";
 import type { BucketState } from "../../src/core/events.js";
 import { APPLY_TAIL_WAIT_MS, BACKOFF_JITTER, BACKOFF_MS } from "../../src/core/limits.js";
 import { createKeyGate } from "../../src/pipeline/key-gate.js";
 import { createPace } from "../../src/pipeline/pace.js";
-import { createBackoff, until, wait } from "../../src/pipeline/retry.js";
+import { atMost, createBackoff, until, wait } from "../../src/pipeline/retry.js";
+import { createRunClock } from "../../src/pipeline/run-clock.js";
 import { LIFE, type LifeInput } from "../../src/pipeline/state.js";
 import { createTailPosition } from "../../src/pipeline/tail-position.js";
 import { keyNamed } from "../core/names.js";
 import { createSeededRandom } from "../memory/seeded-random.js";
-import { createVirtualClock } from "../memory/virtual-clock.js";
+import { createSkewedClock, createVirtualClock } from "../memory/virtual-clock.js";
 
 describe("the life of a pipeline", () => {
   const states = Object.keys(LIFE) as BucketState[];
@@ -136,6 +137,51 @@ describe("a wait", () => {
   });
 });
 
+describe("a wait for work", () => {
+  it.each(["well", "badly"])("ends when the work ends %s, and leaves no timer behind", async (how) => {
+    const clock = createVirtualClock();
+    const work = how === "well" ? Promise.resolve() : Promise.reject(new Error("no"));
+    await atMost(clock, 1_000, work);
+    expect(clock.scheduled()).toBe(0);
+  });
+
+  it("ends at its limit where the work does not", async () => {
+    const clock = createVirtualClock();
+    let over = false;
+    void atMost(clock, 1_000, new Promise(() => undefined)).then(() => (over = true));
+    await clock.advance(999);
+    expect(over).toBe(false);
+    await clock.advance(1);
+    expect(over).toBe(true);
+  });
+});
+
+describe("the clock of a run", () => {
+  it("cancels what it has scheduled when the run ends, and schedules nothing more", async () => {
+    const clock = createVirtualClock();
+    const ending = new AbortController();
+    const run = createRunClock(clock, ending.signal);
+    const done: string[] = [];
+    for (const ms of [10, 100, 1_000]) run.schedule(ms, () => done.push(`${ms}`));
+    run.schedule(20, () => done.push("cancelled"))();
+    await clock.advance(50);
+    ending.abort();
+    run.schedule(1, () => done.push("late"));
+    expect(clock.scheduled()).toBe(0);
+    await clock.advance(10_000);
+    expect(done).toEqual(["10"]);
+  });
+
+  it("tells the time of the clock that it was made from, also after the run", async () => {
+    const clock = createVirtualClock();
+    const ending = new AbortController();
+    const run = createRunClock(clock, ending.signal);
+    ending.abort();
+    await clock.advance(70);
+    expect([run.nowMs(), run.elapsedMs()]).toEqual([clock.nowMs(), clock.elapsedMs()]);
+  });
+});
+
 describe("the key gate", () => {
   const [K, L] = [keyNamed("k"), keyNamed("l")];
 
@@ -221,5 +267,84 @@ describe("the pace", () => {
     expect(done.length).toBeLessThanOrEqual(11);
     await clock.advance(1_000);
     expect(done).toEqual(Array.from({ length: 20 }, (_, n) => n));
+  });
+
+  it("has one timer, whatever waits", () => {
+    const clock = createVirtualClock();
+    const pace = createPace(clock, () => 1);
+    for (let n = 0; n < 1_000; n++) pace.next(() => undefined);
+    expect(clock.scheduled()).toBe(1);
+  });
+
+  it.each([
+    ["raised", 1, 100, 200],
+    ["lifted", 1, 0, 900],
+    ["lowered", 100, 10, 19],
+  ])("takes a limit that is %s up with the next turn, and keeps the order", async (_, before, after, least) => {
+    const clock = createVirtualClock();
+    let limit = before;
+    const pace = createPace(clock, () => limit);
+    const done: number[] = [];
+    for (let n = 0; n < 900; n++) pace.next(() => done.push(n));
+    limit = after;
+    await clock.advance(3_000);
+    pace.next(() => done.push(900));
+    expect(done.length).toBeGreaterThanOrEqual(least);
+    if (after > 0) expect(done.length).toBeLessThanOrEqual(3 * after + 2);
+    expect(done).toEqual(Array.from({ length: done.length }, (_, n) => n));
+  });
+
+  it("goes on at its pace when the clock of the site steps", async () => {
+    const clock = createVirtualClock();
+    let offsetMs = 0;
+    const pace = createPace(
+      createSkewedClock(clock, () => offsetMs),
+      () => 100,
+    );
+    let done = 0;
+    for (const stepMs of [0, -3_600_000, 7_200_000]) {
+      offsetMs += stepMs;
+      for (let n = 0; n < 100; n++) pace.next(() => done++);
+      await clock.advance(500);
+    }
+    expect(done).toBeGreaterThanOrEqual(150);
+    expect(done).toBeLessThanOrEqual(153);
+  });
+
+  it("does not fall behind where timers come late", async () => {
+    const clock = createVirtualClock();
+    const late = { ...clock, schedule: (ms: number, callback: () => void) => clock.schedule(ms + 7, callback) };
+    const pace = createPace(late, () => 100);
+    let done = 0;
+    for (let n = 0; n < 200; n++) pace.next(() => done++);
+    await clock.advance(1_000);
+    expect(done).toBeGreaterThanOrEqual(98);
+  });
+
+  it("keeps its order where work brings more work", async () => {
+    const clock = createVirtualClock();
+    const pace = createPace(clock, () => 10);
+    const done: string[] = [];
+    pace.next(() => {
+      pace.next(() => done.push("of the first"));
+      pace.next(() => done.push("second of the first"));
+    });
+    pace.next(() => done.push("second"));
+    expect(clock.scheduled()).toBe(1);
+    await clock.advance(1_000);
+    expect(done).toEqual(["of the first", "second of the first", "second"]);
+  });
+
+  it("does nothing any more after the end of the run", async () => {
+    const clock = createVirtualClock();
+    const ending = new AbortController();
+    const pace = createPace(createRunClock(clock, ending.signal), () => 10);
+    let done = 0;
+    for (let n = 0; n < 20; n++) pace.next(() => done++);
+    await clock.advance(500);
+    ending.abort();
+    const before = done;
+    await clock.advance(60_000);
+    expect([done, clock.scheduled()]).toEqual([before, 0]);
   });
 });

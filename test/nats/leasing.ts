@@ -1,0 +1,48 @@
+/** Leases on a real server as the product makes them, with a clock that counts the timers it has running. */
+import { createConnections } from "../../src/nats/connections.js";
+import type { Connections, Lease } from "../../src/nats/connections.js";
+import type { Clock } from "../../src/core/ports.js";
+import { createSystemClock, readSecret } from "../../src/system.js";
+import { siteNamed } from "../core/names.js";
+import type { NatsServer } from "../support/nats-server.js";
+
+export interface CountingClock extends Clock {
+  /** Timers that are still to fire. */
+  scheduled(): number;
+}
+
+export function createCountingClock(): CountingClock {
+  const real = createSystemClock();
+  const timers = new Set<() => void>();
+  return {
+    ...real,
+    schedule(delayMs, callback) {
+      const cancel = real.schedule(delayMs, () => {
+        timers.delete(cancel);
+        callback();
+      });
+      timers.add(cancel);
+      return () => {
+        timers.delete(cancel);
+        cancel();
+      };
+    },
+    scheduled: () => timers.size,
+  };
+}
+
+export interface Leasing {
+  readonly connections: Connections;
+  readonly clock: CountingClock;
+  lease(): Lease;
+}
+
+export function createLeasing(server: NatsServer): Leasing {
+  const clock = createCountingClock();
+  const onBug = (error: Error) => {
+    throw error;
+  };
+  const connections = createConnections({ clock, readSecret, clientName: "test", onBug, onStatus: () => undefined });
+  const site = { id: siteNamed("a"), servers: [server.url], credentials: null, tls: null, via: null, domain: null };
+  return { connections, clock, lease: () => connections.lease(site) };
+}

@@ -1,0 +1,65 @@
+/** What a bucket shows after it has lost the end of a key's history is an old entry, and no new write. */
+import { describe, expect, it } from "vitest";
+import { createWorld } from "./world.js";
+
+describe("an older revision that an expiry has uncovered", () => {
+  it.each([true, false])("goes at the next start, and no site takes it for a write (markers: %s)", async (markers) => {
+    const world = createWorld({ stream: { history: 5, messageTtl: true, markers } });
+    const a = world.place("a");
+    world.start();
+    await world.settle();
+    a.app.put("k", "old");
+    await world.settle();
+    a.app.put("k", "brief", { "Nats-TTL": "30s" });
+    await world.clock.advance(5_000);
+    expect(world.contents()).toEqual(world.everywhere({ k: "brief" }));
+    await world.clock.advance(60_000);
+    await world.stop(a);
+    a.start();
+    await world.settle();
+    expect(world.contents()).toEqual(world.everywhere({}));
+    expect(world.places().map(({ log }) => log.mark().lastSequence)).toEqual([2, 0]);
+  });
+});
+
+describe("a bucket that was put back to an older copy while the gateway was away", () => {
+  async function rewound(then: (app: ReturnType<ReturnType<typeof createWorld>["place"]>["app"]) => void) {
+    const world = createWorld();
+    const a = world.place("a");
+    world.start();
+    a.app.put("k", "first");
+    await world.settle();
+    const putBack = a.bucket.copy();
+    then(a.app);
+    await world.settle();
+    a.gateway().crash();
+    putBack();
+    return { ...world, a };
+  }
+
+  it("gets its delete again", async () => {
+    const world = await rewound((app) => void app.delete("k"));
+    world.a.start();
+    await world.settle();
+    expect(world.contents()).toEqual(world.everywhere({}));
+    expect(world.a.log.mark().lastSequence).toBe(2);
+  });
+
+  it("does not send its old value out as a new one", async () => {
+    const world = await rewound((app) => void app.put("k", "second"));
+    world.a.start();
+    await world.settle();
+    expect(world.contents()["b"]).toEqual({ k: "second" });
+    expect(world.a.log.mark().lastSequence).toBe(2);
+  });
+
+  it("takes what is written to it afterwards, above what it has lost", async () => {
+    const world = await rewound((app) => void app.put("k", "second"));
+    world.a.site.skewMs = -3_600_000;
+    world.a.start();
+    await world.settle();
+    world.a.app.put("k", "third");
+    await world.settle();
+    expect(world.contents()).toEqual(world.everywhere({ k: "third" }));
+  });
+});
