@@ -110,7 +110,7 @@ const turns = (turn: () => boolean): Promise<void> =>
         if (!turn()) left = 0;
       } catch (thrown) {
         left = 0;
-        return reject(thrown as Error);
+        return reject(thrown);
       }
       if (--left <= 0) resolve();
     };
