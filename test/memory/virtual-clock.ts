@@ -110,7 +110,7 @@ const turns = (turn: () => boolean): Promise<void> =>
         if (!turn()) left = 0;
       } catch (thrown) {
         left = 0;
-        return reject(thrown);
+        return reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
       }
       if (--left <= 0) resolve();
     };
