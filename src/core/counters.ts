@@ -22,8 +22,23 @@ export interface PeerCounters {
   ignored: { stale: number; duplicate: number; filtered: number };
   setAside: Record<SetAsideReason, number>;
   conflicts: { local_won: number; peer_won: number };
+  readonly reconcile: ReconcileCounters;
   /** Seconds from the write at the origin to the acknowledged apply here. */
   readonly latency: Histogram;
+}
+
+export const ROUND_RESULTS = ["equal", "different", "failed"] as const;
+export type RoundResult = (typeof ROUND_RESULTS)[number];
+
+export interface ReconcileCounters {
+  rounds: Record<RoundResult, number>;
+  /** Keys that this site took from the peer in a round. */
+  repairs: number;
+  /** Of the last round that came to its end. */
+  lastDurationS: number;
+  /** When the last round came to its end, and when the last one that proved both sides equal did; 0 for never. */
+  lastMs: number;
+  lastEqualMs: number;
 }
 
 export interface BucketCounters {
@@ -53,6 +68,7 @@ export function peerCounters(counters: BucketCounters, peer: SiteId): PeerCounte
     ignored: { stale: 0, duplicate: 0, filtered: 0 },
     setAside: noneSetAside(),
     conflicts: { local_won: 0, peer_won: 0 },
+    reconcile: { rounds: { equal: 0, different: 0, failed: 0 }, repairs: 0, lastDurationS: 0, lastMs: 0, lastEqualMs: 0 },
     latency: { counts: new Float64Array(LATENCY_BOUNDS_S.length + 1), sum: 0 },
   };
   counters.peers.set(peer, made);

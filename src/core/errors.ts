@@ -22,6 +22,8 @@ export const ERROR_REMEDY = {
   KVGW_STREAM_CHANGED: "retry",
   KVGW_READER_LOST: "retry",
   KVGW_APPLY_STUCK: "retry",
+  KVGW_PEER_UNSUITABLE: "operator",
+  KVGW_ANSWER_UNREADABLE: "retry",
   KVGW_SET_ASIDE_FULL: "operator",
   KVGW_STATE_UNAVAILABLE: "retry",
   KVGW_SECRET_UNREADABLE: "operator",

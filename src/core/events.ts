@@ -48,6 +48,15 @@ export type GatewayEvent =
     }
   | { readonly type: "log-resumed"; readonly bucket: BucketName; readonly sequence: number; readonly resent: number }
   | { readonly type: "checkpoint-reset"; readonly bucket: BucketName; readonly peer: SiteId; readonly why: string }
+  | { readonly type: "restored"; readonly bucket: BucketName; readonly keys: number }
+  | {
+      readonly type: "reconciled";
+      readonly bucket: BucketName;
+      readonly peer: SiteId;
+      /** Null for a round that came to its end. */
+      readonly reason: Reason | null;
+      readonly repaired: number;
+    }
   | { readonly type: "bug"; readonly reason: Reason }
   | { readonly type: "set-aside"; readonly bucket: BucketName; readonly setAside: SetAside };
 

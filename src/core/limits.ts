@@ -128,3 +128,39 @@ export const DEMO_WAIT_MS = 10_000;
 export const DEMO_STOP_MS = 3_000;
 /** Lines of a child's log that are kept, for the failure after which they are shown. */
 export const DEMO_LOG_LINES = 15;
+
+// ── reconcile ─────────────────────────────────────────────────────────────────────────────────────────────────────
+/** Keys in one leaf of the digest tree: few enough to list instead of narrowing further, enough that a million keys need
+ *  some fifty thousand nodes. */
+export const DIGEST_LEAF_KEYS_MAX = 32;
+/** Digits of a key's hash, which has 32 bits. */
+export const DIGEST_PREFIX_LENGTH_MAX = 8;
+/** Prefixes in one question: the answer, 16 digests of 50 bytes for each, stays below 64 KiB. */
+export const QUESTION_PREFIXES_MAX = 64;
+/** Keys in one question or page; with long keys the bytes below end it sooner. */
+export const QUESTION_KEYS_MAX = 500;
+/** Bytes of keys in one question or page: with versions and the rest it stays below 64 KiB. */
+export const QUESTION_KEY_BYTES_MAX = 32 * 1024;
+/** Work between two looks at the clock, and the time after which others get their turn: long enough not to cost anything,
+ *  short enough that no latency shows it. */
+export const DIGEST_REFRESH_LEAVES = 16;
+export const SLICE_MS = 10;
+/** Differing keys kept in memory; from there on they are repaired as they are found, and the next round proves it. */
+export const RECONCILE_KEYS_MAX = 1_000;
+/** Bytes of a value in one answer: larger values come in parts, so that no server's limit keeps them away. */
+export const FETCH_PART_BYTES = 256 * 1024;
+/** Questions of one peer that are worked on at once; a further one is refused, and asked again by the next round. */
+export const ANSWERS_AT_ONCE_MAX = 64;
+/** Values on their way from one peer at once: of 1 MiB each they are 16 MiB. */
+export const RECONCILE_FETCHES_MAX = 16;
+/** Operations in flight settle within this time, or within so many times it. */
+export const RECONCILE_LOOK_AGAIN_MS = 1_000;
+export const RECONCILE_LOOKS_MAX = 5;
+/** The first round waits until the logs have had a chance to bring what is missing; twice as long at most, so that the
+ *  buckets of a start do not all ask at once. */
+export const RECONCILE_FIRST_MS = 2_000;
+/** After a round that found differences, or failed: soon, but not so soon that it costs anything, and twice as long each
+ *  time up to the interval, since there are lasting differences. */
+export const RECONCILE_AGAIN_MS = 15_000;
+/** Share of an interval that is random: peers and buckets must not stay in step. */
+export const RECONCILE_JITTER = 0.2;

@@ -15,8 +15,8 @@ export interface Operation {
   readonly value: Uint8Array;
   readonly version: Version;
   /** The newest version of another site that this operation overwrote, directly or through its own site's earlier
-   *  writes; null when it overwrote none. */
-  readonly base: Version | null;
+   *  writes; null when it overwrote none, undefined where nobody knows any more. */
+  readonly base: Version | null | undefined;
   /** The entry's deadline in microseconds since the epoch, null without one. */
   readonly expiresUs: number | null;
 }

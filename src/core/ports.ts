@@ -5,9 +5,11 @@
  * Hot paths are synchronous callbacks: nothing is awaited per message. A callback is never called after `stop()`.
  * Failures are `GatewayError`s with the codes named at each method.
  */
+import type { Digest, Prefix } from "./digest.js";
 import type { GatewayError } from "./errors.js";
-import type { Revision, Sequence } from "./ids.js";
+import type { Key, Revision, Sequence } from "./ids.js";
 import type { Entry, EntryIdentity, LoggedOperation, Operation, OperationKind } from "./operation.js";
+import type { Hello, Summary, SummaryPage } from "./question.js";
 import type { Version } from "./version.js";
 
 export interface Clock {
@@ -39,6 +41,8 @@ export interface BucketInfo extends StreamMark {
   readonly messageBytesMax: number;
   /** Whether a single message may carry its own time to live. */
   readonly messageTtl: boolean;
+  /** The bucket's own maximum age in microseconds, 0 without one. */
+  readonly maxAgeUs: number;
 }
 
 /** A reader hands out messages only against credit, which the receiver gives back as it settles them. The first message
@@ -78,6 +82,8 @@ export interface BucketStore {
   open(): Promise<BucketInfo>;
   /** The last entry of every key, then every entry as it comes, in revision order. */
   tail(handlers: TailHandlers): Promise<Reader>;
+  /** The last entry of the key, null if the bucket has no message of it. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
+  read(key: Key): Promise<Entry | null>;
   /** Compare-and-set: writes only if the key's last revision is `expected`. The outcome may come synchronously. */
   apply(operation: Operation, expected: Revision, done: (outcome: WriteOutcome) => void): void;
 }
@@ -98,6 +104,8 @@ export interface OperationLog {
   /** Every operation kept from `from` on, without values, in order; returns where the log ended before.
    *  KVGW_STREAM_CHANGED if it is gone, KVGW_READER_LOST, KVGW_UNREACHABLE. */
   scan(from: Sequence, onOperation: (logged: LoggedOperation) => void): Promise<StreamMark>;
+  /** The operation of the key with its value, null if the log has none. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
+  read(key: Key): Promise<Operation | null>;
   append(operation: Operation, identity: EntryIdentity, expected: Sequence, done: (outcome: AppendOutcome) => void): void;
 }
 
@@ -122,6 +130,26 @@ export interface PeerLink {
   open(): Promise<StreamMark>;
   /** Operations from `from` on, in sequence order, then as they come. */
   read(from: Sequence, windowOperations: () => number, handlers: PeerHandlers): Promise<Reader>;
+}
+
+/** What a site may be asked about its bucket. Who asks and who answers have the same methods; between them all fail with
+ *  KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_ANSWER_UNREADABLE. */
+export interface Questions {
+  hello(asker: Hello): Promise<Hello>;
+  /** Of each prefix the digests of its sixteen parts. At most QUESTION_PREFIXES_MAX. */
+  digests(prefixes: readonly Prefix[]): Promise<readonly (readonly Digest[])[]>;
+  /** What is known of the keys below the prefix, in their order, behind `after`. */
+  entries(prefix: Prefix, after: Key | null): Promise<SummaryPage>;
+  /** One for each key, null where nothing is known. At most QUESTION_KEYS_MAX. */
+  versions(keys: readonly Key[]): Promise<readonly (Summary | null)[]>;
+  /** The newest operation of the key, null where the site cannot say right now. */
+  fetch(key: Key): Promise<Operation | null>;
+}
+
+/** Lets peers ask about one bucket of this site. */
+export interface PeerService {
+  /** Until the returned function is called. */
+  serve(answers: Questions): () => void;
 }
 
 /** Small durable facts of this site, at its own NATS. Keys are tokens joined by dots. */

@@ -8,11 +8,12 @@
  *
  * I4: what a gateway wrote is told by its version header, so there is no "did I write this?" set and no echo loop.
  */
+import { type DigestTree, createDigestTree } from "./digest.js";
 import type { Key, Revision, SiteId } from "./ids.js";
 import { type Entry, type LoggedOperation, type Operation, sameIdentity } from "./operation.js";
 import type { Standing } from "./policy/policy.js";
 import { stampLocalWrite } from "./stamp.js";
-import { type Version, compareVersions } from "./version.js";
+import { type Version, compareVersions, formatVersion } from "./version.js";
 
 export interface Known extends Standing {
   /** The last revision seen of the key; 0 if the bucket holds no message of it. */
@@ -47,11 +48,14 @@ export interface Replica {
   restore(logged: LoggedOperation, bucketCreated: string): void;
   /** The own log names another version for a revision that we stamped: another gateway of this site was first. */
   adopt(logged: LoggedOperation): void;
-  /** Once, when the tail has caught up: the own operations that the bucket shows an older entry in place of. Known is what
-   *  the bucket has, so that they can be applied like any other. The log's memory goes with it. */
+  /** Once, when the tail has caught up: the own operations that the bucket shows an older entry in place of, or the values
+   *  that it has no message of. Known is then what the bucket has, so that they can be applied like any other, and a local
+   *  write is above them all the same. The log's memory goes with it. */
   takeLost(): readonly Operation[];
   keys(): number;
   tombstones(): number;
+  /** Of what is known of every key: version and kind. */
+  readonly digests: DigestTree;
 }
 
 /** What stamping must stay above where the predecessor is not known: see `pipeline/causality.ts`. */
@@ -62,16 +66,20 @@ export interface Causality {
 export function createReplica(site: SiteId): Replica {
   const knownByKey = new Map<Key, Known>();
   const loggedByKey = new Map<Key, LoggedOperation>();
+  // Start only: the values among what the own log has, and what turns out to be lost.
+  const valueByKey = new Map<Key, Operation>();
   const lostByKey = new Map<Key, Operation>();
   const uncertainByKey = new Map<Key, Version>();
   // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
   const bareByKey = new Map<Key, Revision>();
+  const digests = createDigestTree((key) => describe(knownByKey.get(key)));
   let tombstones = 0;
 
   function set(key: Key, next: Known): void {
     const before = knownByKey.get(key);
     tombstones += Number(next.tombstone) - Number(before?.tombstone ?? false);
     knownByKey.set(key, next);
+    if (before === undefined || !isSameStanding(before, next)) digests.touch(key, before === undefined);
     bareByKey.delete(key);
     const uncertain = uncertainByKey.get(key);
     if (uncertain !== undefined && compareVersions(next.version, uncertain) >= 0) uncertainByKey.delete(key);
@@ -99,6 +107,13 @@ export function createReplica(site: SiteId): Replica {
     // A write over it is newer than what was lost, whatever its clock says.
     uncertainByKey.set(entry.key, version);
     return BEHIND;
+  }
+
+  function missMessage(key: Key, operation: Operation): void {
+    knownByKey.delete(key);
+    digests.forget(key);
+    uncertainByKey.set(key, operation.version);
+    lostByKey.set(key, operation);
   }
 
   const revisionOf = (key: Key): Revision => knownByKey.get(key)?.revision ?? bareByKey.get(key) ?? 0;
@@ -154,6 +169,7 @@ export function createReplica(site: SiteId): Replica {
       const { operation, identity } = logged;
       const { key, version, base, kind } = operation;
       set(key, { version, base, tombstone: kind !== "put", revision: 0 });
+      if (kind === "put") valueByKey.set(key, operation);
       if (identity?.bucketCreated === bucketCreated) loggedByKey.set(key, logged);
     },
 
@@ -166,15 +182,24 @@ export function createReplica(site: SiteId): Replica {
     },
 
     takeLost() {
+      for (const [key, operation] of valueByKey) if (revisionOf(key) === 0) missMessage(key, operation);
       loggedByKey.clear();
+      valueByKey.clear();
       const lost = [...lostByKey.values()];
       lostByKey.clear();
       return lost;
     },
     keys: () => knownByKey.size - tombstones,
     tombstones: () => tombstones,
+    digests,
   };
 }
+
+const isSameStanding = (a: Known, b: Known): boolean =>
+  a.tombstone === b.tombstone && compareVersions(a.version, b.version) === 0;
+
+const describe = (known: Known | undefined): string =>
+  known === undefined ? "" : `${formatVersion(known.version)} ${known.tombstone ? "tombstone" : "value"}`;
 
 /** Whether the entry was in the bucket before the one that the log names: an expiry or a lost tail has uncovered it. */
 function isBefore(entry: Entry, { operation, identity }: LoggedOperation): boolean {

@@ -10,6 +10,8 @@ import { createBucketStore } from "../nats/bucket-store.js";
 import type { Connections, Lease } from "../nats/connections.js";
 import { type LogNames, type LogPlace, createOperationLog } from "../nats/operation-log.js";
 import { createPeerLink } from "../nats/peer-link.js";
+import { createPeerQuestions } from "../nats/peer-questions.js";
+import { createPeerService } from "../nats/peer-service.js";
 import { createSiteState } from "../nats/site-state.js";
 import type { PipelinePorts } from "../pipeline/pipeline.js";
 
@@ -72,6 +74,10 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
         store: createBucketStore({ lease: local, clock, site, epoch, clockOffsetUs }, localName(bucket, site), bucket.create),
         log: createOperationLog(place(own), names(site)),
         peers: new Map(peers.map((peer) => [peer.origin, createPeerLink(place(peer), names(peer.origin), site)])),
+        questions: new Map(
+          peers.map(({ origin, lease }) => [origin, createPeerQuestions(lease, origin, bucket.name)]),
+        ),
+        service: createPeerService(own.lease, site, bucket.name),
         state: createSiteState(local, site),
       };
     },

@@ -1,6 +1,6 @@
 /** Puts the status together out of what runs. Pure: the same parts give the same snapshot. */
 import type { GatewayConfig } from "../config/config.js";
-import type { BucketCounters } from "../core/counters.js";
+import type { BucketCounters, ReconcileCounters } from "../core/counters.js";
 import type { BucketName, SiteId } from "../core/ids.js";
 import type { PeerSnapshot } from "../pipeline/replicate.js";
 import type { BucketStatus, GatewayStatus, PeerStatus, SiteStatus } from "./status.js";
@@ -82,17 +82,21 @@ function bucketStatus(supervisor: Supervisor, site: SiteId): BucketStatus {
     tombstones,
     conflicts: conflicts(supervisor.counters()),
     setAside,
-    peers: record<SiteId, PeerStatus>(others.map((peer) => [peer, peerStatus(peers.get(peer))])),
+    peers: record<SiteId, PeerStatus>(
+      others.map((peer) => [peer, peerStatus(peers.get(peer), supervisor.counters().peers.get(peer)?.reconcile)]),
+    ),
   };
 }
 
-function peerStatus(snapshot: PeerSnapshot | undefined): PeerStatus {
-  const never = { lastReconcileAt: null, lastEqualAt: null };
+function peerStatus(snapshot: PeerSnapshot | undefined, reconcile: ReconcileCounters | undefined): PeerStatus {
+  const rounds = { lastReconcileAt: isoOrNull(reconcile?.lastMs), lastEqualAt: isoOrNull(reconcile?.lastEqualMs) };
   if (snapshot === undefined) {
-    return { state: "starting", reason: null, lagOperations: 0, lagSeconds: 0, checkpoint: 0, ...never };
+    return { state: "starting", reason: null, lagOperations: 0, lagSeconds: 0, checkpoint: 0, ...rounds };
   }
-  return { ...snapshot, ...never };
+  return { ...snapshot, ...rounds };
 }
+
+const isoOrNull = (ms: number | undefined): string | null => (ms === undefined || ms === 0 ? null : iso(ms));
 
 function conflicts(counters: BucketCounters): number {
   let sum = 0;

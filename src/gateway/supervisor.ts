@@ -26,6 +26,8 @@ export interface SupervisorDeps {
 export interface Supervisor {
   /** Takes over settings that need no restart. */
   update(config: BucketConfig): void;
+  /** Asks for a round of reconcile with every peer; nothing where the bucket does not run. */
+  reconcile(): void;
   /** Orderly; resolves when nothing of the bucket runs any more. */
   stop(): Promise<void>;
   state(): BucketState;
@@ -124,6 +126,7 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
       config = next;
       if (pauseChanged || state === "parked") interruption.abort();
     },
+    reconcile: () => pipeline.reconcile(),
     async stop() {
       stopping.abort();
       interruption.abort();

@@ -15,10 +15,10 @@ import { formatVersion } from "../core/version.js";
 import type { Lease } from "./connections.js";
 import { type EntryContext, toEntry } from "./entry.js";
 import { API_ERROR, apiFailure, notStored, toFailure } from "./failure.js";
-import { type ReadyHeaders, headerLine, readyHeaders } from "./message.js";
+import { type ReadyHeaders, headerLine, isoToNanos, readyHeaders, storedHeaderBlock } from "./message.js";
 import type { Answer } from "./publisher.js";
 import { openPullReader } from "./pull-reader.js";
-import { findStream, lastExisting, markOf, streamManager } from "./streams.js";
+import { findStream, lastExisting, lastMessage, markOf, streamManager } from "./streams.js";
 import { HEADER, bucketPrefix, bucketStream, everythingBelow, subjectOf, tailConsumers } from "./subjects.js";
 
 export interface BucketStoreDeps {
@@ -60,6 +60,19 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
 
     tail: (handlers) => openTail(deps, stream, prefix, handlers, () => settings),
 
+    async read(key) {
+      try {
+        const subject = subjectOf(prefix, key);
+        const stored = await lease.whileUp(async () => lastMessage(await streamManager(lease, null), stream, subject));
+        if (stored === null) return null;
+        const { seq: revision, data: value, timestamp } = stored;
+        const message = { key, value, revision, timestampNs: isoToNanos(timestamp), block: storedHeaderBlock(stored) };
+        return toEntry(message, settings);
+      } catch (thrown) {
+        throw toFailure(thrown, where);
+      }
+    },
+
     apply(operation, expected, done) {
       const headers = applyHeaders(operation, expected, settings, clock.nowMs() * 1_000);
       try {
@@ -90,6 +103,7 @@ function toBucketInfo(info: StreamInfo, payloadMax: number): BucketInfo {
     replicas: config.num_replicas,
     messageBytesMax: config.max_msg_size > 0 ? Math.min(config.max_msg_size, payloadMax) : payloadMax,
     messageTtl: config.allow_msg_ttl === true,
+    maxAgeUs: config.max_age / 1_000,
   };
 }
 

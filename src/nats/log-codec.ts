@@ -22,7 +22,7 @@ export const logPayload = (operation: Operation, format: LogFormat, bucket: stri
 export function logHeaders(operation: Operation, identity: EntryIdentity, expected: number): ReadyHeaders {
   const { version, base, kind, expiresUs } = operation;
   let lines = headerLine(HEADER.version, formatVersion(version)) + headerLine(HEADER.revision, formatIdentity(identity));
-  if (base !== null) lines += headerLine(HEADER.base, formatVersion(base));
+  if (base !== null && base !== undefined) lines += headerLine(HEADER.base, formatVersion(base));
   if (kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");
   if (kind === "purge") lines += headerLine(HEADER.kvOperation, "PURGE");
   if (expiresUs !== null) lines += headerLine(HEADER.expires, expiresUs);

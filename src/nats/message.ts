@@ -3,6 +3,7 @@
  * library decodes headers into objects and scans them on every access; measured here, that costs more than all the
  * rest of a message. This is the only file that knows undocumented shapes of the library.
  */
+import type { StoredMsg } from "@nats-io/jetstream";
 import type { Msg, MsgHdrs } from "@nats-io/transport-node";
 import { DELIVERY_PREFIX } from "./subjects.js";
 
@@ -18,6 +19,12 @@ export function headerBlock(message: Msg): string {
   const { _rdata: bytes, _msg: parsed } = message as unknown as MessageInside;
   if (parsed.hdr <= 0) return NO_HEADERS;
   return Buffer.from(bytes.buffer, bytes.byteOffset, parsed.hdr).toString("latin1");
+}
+
+/** The same of a message that was asked for by itself. */
+export function storedHeaderBlock(message: StoredMsg): string {
+  const { hdrs } = (message as unknown as { readonly smr: { readonly message: { readonly hdrs?: string } } }).smr.message;
+  return hdrs === undefined ? NO_HEADERS : Buffer.from(hdrs, "base64").toString("latin1");
 }
 
 /** The first value of a header, trimmed; null if absent. Names are compared exactly. */

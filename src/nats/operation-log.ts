@@ -18,9 +18,10 @@ import type { AppendOutcome, Clock, OperationLog } from "../core/ports.js";
 import type { Lease } from "./connections.js";
 import { API_ERROR, apiFailure, notStored, toFailure } from "./failure.js";
 import { type LogContext, type LogFormat, logHeaders, logPayload, readLogMessage } from "./log-codec.js";
+import { storedHeaderBlock } from "./message.js";
 import type { Answer } from "./publisher.js";
 import { scanStream } from "./scan.js";
-import { findStream, lastExisting, markOf, streamManager } from "./streams.js";
+import { findStream, lastExisting, lastMessage, markOf, streamManager } from "./streams.js";
 import { ANY_SUBJECT, everythingBelow, keyOfLogSubject, logPrefix, logStream, scanConsumers, subjectOf } from "./subjects.js";
 
 export interface LogPlace {
@@ -75,6 +76,20 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
           if (read.ok) onOperation(read.value);
         });
         return mark;
+      } catch (thrown) {
+        throw toFailure(thrown, where);
+      }
+    },
+
+    async read(key) {
+      try {
+        const subject = subjectOf(prefix, key);
+        const stored = await lease.whileUp(async () => lastMessage(await streamManager(lease, domain), stream, subject));
+        if (stored === null) return null;
+        const context: LogContext = { origin: names.site, bucket: names.bucket, format: names.format, headersOnly: false };
+        const message = { key, block: storedHeaderBlock(stored), payload: stored.data, sequence: stored.seq };
+        const read = readLogMessage(message, context);
+        return read.ok ? read.value.operation : null;
       } catch (thrown) {
         throw toFailure(thrown, where);
       }

@@ -1,5 +1,5 @@
 /** The few questions that all adapters ask JetStream about streams, over a lease and within a domain. */
-import { type JetStreamManager, type StreamInfo, jetstreamManager } from "@nats-io/jetstream";
+import { type JetStreamManager, type StoredMsg, type StreamInfo, jetstreamManager } from "@nats-io/jetstream";
 import { REQUEST_TIMEOUT_MS } from "../core/limits.js";
 import type { StreamMark } from "../core/ports.js";
 import type { Lease } from "./connections.js";
@@ -26,16 +26,19 @@ export async function findStream(api: JetStreamManager, stream: string): Promise
   }
 }
 
-/** The sequence of the last message that exists below a subject, 0 if none does. The stream's last sequence itself
- *  may be gone. */
-export async function lastExisting(api: JetStreamManager, stream: string, subject: string): Promise<number> {
+/** The last message that exists below a subject, null if none does. Asked of the leader: a replica may lag behind. */
+export async function lastMessage(api: JetStreamManager, stream: string, subject: string): Promise<StoredMsg | null> {
   try {
-    return (await api.streams.getMessage(stream, { last_by_subj: subject }))?.seq ?? 0;
+    return await api.streams.getMessage(stream, { last_by_subj: subject });
   } catch (thrown) {
-    if (isApiError(thrown, API_ERROR.messageNotFound)) return 0;
+    if (isApiError(thrown, API_ERROR.messageNotFound)) return null;
     throw thrown;
   }
 }
+
+/** Its sequence, 0 if there is none. The stream's last sequence itself may be gone. */
+export const lastExisting = async (api: JetStreamManager, stream: string, subject: string): Promise<number> =>
+  (await lastMessage(api, stream, subject))?.seq ?? 0;
 
 export const markOf = (info: StreamInfo): StreamMark => ({
   created: isoToNanos(info.created),

@@ -6,6 +6,7 @@
  *     kvgw_<site>_tail_<epoch>                consumer of a site on its own bucket
  *     kvgw_<reader>_from_<origin>_<epoch>     consumer of a reader on an origin's log
  *     kvgw_verify_<random>_<epoch>            consumer of one reading of a bucket by `kvgw verify`
+ *     kvgw.<site>.<bucket>.<verb>             a question to a site's gateway about a bucket
  *     KVGW_<site>                             KV bucket with the site's durable state
  *
  * Stream plus consumer name is unique over all sites, because acknowledgements and names cross leaf nodes. Only the
@@ -33,6 +34,11 @@ export const logConsumers = (reader: SiteId, origin: SiteId): string => `kvgw_${
 /** One reading, by somebody who is no site: `random` makes the name unique over all sites and all who verify. */
 export const verifyConsumers = (random: string): string => `kvgw_verify_${random}_`;
 
+export const QUESTION_VERBS = ["hello", "digests", "entries", "versions", "fetch"] as const;
+export type QuestionVerb = (typeof QUESTION_VERBS)[number];
+export const questionSubject = (site: SiteId, bucket: BucketName, verb: QuestionVerb | "*"): string =>
+  `kvgw.${site}.${bucket}.${verb}`;
+
 /** How the reply subject of every delivered message begins. */
 export const DELIVERY_PREFIX = "$JS.ACK.";
 export const apiPrefix = (domain: string | null): string => (domain === null ? "$JS.API" : `$JS.${domain}.API`);
@@ -51,6 +57,10 @@ export const HEADER = {
   rollup: "Nats-Rollup",
   expectedSequence: "Nats-Expected-Last-Sequence",
   expectedSubjectSequence: "Nats-Expected-Last-Subject-Sequence",
+  /** Bytes of the whole value, of which an answer brings a part. */
+  total: "Kvgw-Total",
+  serviceError: "Nats-Service-Error",
+  serviceErrorCode: "Nats-Service-Error-Code",
   pendingMessages: "Nats-Pending-Messages",
   pendingBytes: "Nats-Pending-Bytes",
   lastConsumer: "Nats-Last-Consumer",

@@ -6,6 +6,7 @@
  * Looking also finds what another gateway of this site logged meanwhile; its versions are adopted, so that one local
  * write has one version, whoever was first.
  */
+import type { Checkpoint } from "../core/checkpoint.js";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
 import type { BucketName } from "../core/ids.js";
@@ -21,6 +22,8 @@ export interface Appender {
   append(operation: Operation, identity: EntryIdentity, done: () => void): void;
   /** Queued and not in the log yet; bounded by the tail's window. */
   outstanding(): number;
+  /** When everything that is queued now is in the log: where that ends. */
+  logged(): Promise<Checkpoint>;
 }
 
 export interface AppenderDeps {
@@ -43,6 +46,8 @@ interface Pending {
   readonly operation: Operation;
   readonly identity: EntryIdentity;
   readonly done: () => void;
+  /** Those who wait for the log to reach this operation. */
+  readonly waiting: (() => void)[];
 }
 
 export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
@@ -75,7 +80,7 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
       lastSequence = outcome.sequence;
       queue.shift();
       inFlight--;
-      pending.done();
+      finish(pending);
       recovered();
       return send();
     }
@@ -144,15 +149,25 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
     const gone = queue.filter(isGone);
     if (gone.length === 0) return;
     queue = queue.filter((pending) => !isGone(pending));
-    for (const { done } of gone) done();
+    for (const pending of gone) finish(pending);
+  }
+
+  function finish({ done, waiting }: Pending): void {
+    done();
+    for (const then of waiting) then();
   }
 
   return {
     append(operation, identity, done) {
-      queue.push({ operation, identity, done });
+      queue.push({ operation, identity, done, waiting: [] });
       send();
     },
     outstanding: () => queue.length,
+    async logged() {
+      const last = queue.at(-1);
+      if (last !== undefined) await new Promise<void>((resolve) => last.waiting.push(resolve));
+      return { created: mark.created, sequence: lastSequence };
+    },
   };
 }
 

@@ -26,8 +26,10 @@ import type { TailPosition } from "./tail-position.js";
 export interface Applier {
   /** Called back once, when the operation is applied, ignored, or noted as set aside. */
   submit(operation: Operation, peer: SiteId, settled: Settled): void;
-  /** Writes the tombstone of an own operation that has been logged long ago, where the bucket shows an older entry. */
-  restore(tombstone: Operation): void;
+  /** Writes an own operation that was logged long ago, where it is above what the bucket has. Resolves when it is settled. */
+  restore(operation: Operation): Promise<void>;
+  /** Whether an operation on the key is on its way. */
+  isBusy(key: Key): boolean;
   outstanding(): number;
 }
 
@@ -40,7 +42,7 @@ export interface Settled {
 
 export interface ApplierDeps {
   readonly bucket: Pick<BucketConfig, "name">;
-  readonly store: BucketStore;
+  readonly store: Pick<BucketStore, "apply">;
   /** For the message to whoever reads that an operation was too large; the server decides. */
   readonly messageBytesMax: number;
   readonly policy: ConflictPolicy;
@@ -196,12 +198,11 @@ export function createApplier(deps: ApplierDeps): Applier {
 
   return {
     submit,
-    restore: (tombstone) => submit(tombstone, null, NOBODY_WAITS),
+    restore: (operation) => new Promise((done) => submit(operation, null, { done, refuse: () => done() })),
+    isBusy: (key) => flightByKey.has(key),
     outstanding: () => outstanding,
   };
 }
-
-const NOBODY_WAITS: Settled = { done: () => undefined, refuse: () => undefined };
 
 function count(counters: BucketCounters, flight: Flight, decision: Decision, nowMs: number): void {
   if (flight.peer === null) return;

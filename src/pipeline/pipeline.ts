@@ -12,7 +12,7 @@ import type { BucketCounters } from "../core/counters.js";
 import type { GatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
 import type { SiteId } from "../core/ids.js";
-import { createKeyFilter } from "../core/key-filter.js";
+import { type KeyFilter, createKeyFilter } from "../core/key-filter.js";
 import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
 import { type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
 import { POLICIES } from "../core/policy/registry.js";
@@ -22,6 +22,8 @@ import type {
   Clock,
   OperationLog,
   PeerLink,
+  PeerService,
+  Questions,
   Random,
   Reader,
   SetAside,
@@ -35,10 +37,11 @@ import { createCapture } from "./capture.js";
 import { type CausalityGuard, loadCausality } from "./causality.js";
 import { createEnd } from "./end.js";
 import { type KeyGate, createKeyGate } from "./key-gate.js";
-import { createPace } from "./pace.js";
-import { type PeerSnapshot, type Replication, createReplication } from "./replicate.js";
+import { type Peers, createPeers } from "./peers.js";
+import type { PeerSnapshot } from "./replicate.js";
 import { createBackoff, until, wait } from "./retry.js";
 import { createRunClock } from "./run-clock.js";
+import { restoreLost } from "./restore.js";
 import { type SetAsideStore, loadSetAside } from "./set-aside.js";
 import { createHealth } from "./state.js";
 import { type TailPosition, createTailPosition } from "./tail-position.js";
@@ -47,6 +50,9 @@ export interface PipelinePorts {
   readonly store: BucketStore;
   readonly log: OperationLog;
   readonly peers: ReadonlyMap<SiteId, PeerLink>;
+  /** To each peer's gateway. */
+  readonly questions: ReadonlyMap<SiteId, Questions>;
+  readonly service: PeerService;
   readonly state: SiteState;
 }
 
@@ -79,13 +85,15 @@ export interface Pipeline {
   /** One run: resolves after an orderly stop, rejects with the failure that ended it. Never two at once. */
   run(signal: AbortSignal): Promise<void>;
   snapshot(): PipelineSnapshot;
+  /** Asks for a round with every peer; nothing while no run has come so far. */
+  reconcile(): void;
 }
 
 /** The parts of the run that goes on, for `snapshot`. */
 interface Running {
   readonly replica: Replica;
   readonly setAsides: SetAsideStore;
-  readonly replications: ReadonlyMap<SiteId, Replication>;
+  readonly peers: Peers;
 }
 
 export function createPipeline(deps: PipelineDeps): Pipeline {
@@ -96,8 +104,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       keys: running?.replica.keys() ?? 0,
       tombstones: running?.replica.tombstones() ?? 0,
       setAside: running?.setAsides.count() ?? 0,
-      peers: new Map([...(running?.replications ?? [])].map(([peer, replication]) => [peer, replication.snapshot()])),
+      peers: running?.peers.snapshot() ?? new Map<SiteId, PeerSnapshot>(),
     }),
+    reconcile: () => running?.peers.reconcile(),
   };
 }
 
@@ -107,14 +116,14 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
   const working = new AbortController();
   const end = createEnd(signal);
   const health = createHealth(deps);
-  let replications: ReadonlyMap<SiteId, Replication> = new Map();
+  let peers: Peers | null = null;
   const onFull: Run["onFull"] = (origin, error) => {
     if (origin === deps.site) health.part("set-aside")(error);
-    else replications.get(origin as SiteId)?.hinder(error);
+    else peers?.hinder(origin, error);
   };
   let preparing: Promise<Stages> | null = null;
   let stage: Stages | null = null;
-  let replicating: Promise<unknown> = Promise.resolve();
+  let withPeers: Promise<unknown> = Promise.resolve();
   try {
     const ports = await Promise.race([deps.openPorts(), end.reached]);
     if (ports === undefined) return;
@@ -122,33 +131,26 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     preparing = prepare({ ...deps, clock: createRunClock(deps.clock, working.signal) }, ports, run);
     stage = (await Promise.race([preparing, end.reached])) ?? null;
     if (stage === null) return;
-    replications = createReplications(deps, ports, stage, reading.signal);
-    publish({ replica: stage.replica, setAsides: stage.setAsides, replications });
+    peers = createPeers({ ...deps, ...stage, ports, signal: reading.signal });
+    publish({ replica: stage.replica, setAsides: stage.setAsides, peers });
     await Promise.race([stage.caughtUp, end.reached]);
     if (signal.aborted) return;
-    restoreTombstones(stage, deps.clock);
+    const { clock, observe } = deps;
+    const restoring = { ...stage, bucket: deps.config().name, log: ports.log, clock, observe, signal: working.signal };
+    restoreLost(restoring, peers.asked).catch(end.fail);
     health.captured();
-    replicating = Promise.all([...replications.values()].map((replication) => replication.run()));
-    saveRegularly(deps.clock, replications, working.signal).catch(end.fail);
+    withPeers = peers.run();
+    saveRegularly(deps.clock, peers, working.signal).catch(end.fail);
     await end.reached;
     reading.abort();
     await finish(deps.clock, stage);
-    for (const replication of replications.values()) await replication.save();
+    await peers.save();
   } finally {
     reading.abort();
     working.abort();
     // What a start brings that nobody waits for any more is closed.
     if (stage === null) preparing?.then(({ tail }) => tail.stop()).catch(() => undefined);
-    await Promise.all([replicating, stage?.tail.stop()]);
-  }
-}
-
-/** An own write with a deadline that has passed, or a delete, must not give way to what it had replaced. Lost values stay
- *  lost for now: a peer may have deleted them since. */
-function restoreTombstones({ replica, applier }: Stages, clock: Clock): void {
-  const nowUs = clock.nowMs() * 1_000;
-  for (const lost of replica.takeLost().map((operation) => asOfNow(operation, nowUs))) {
-    if (lost.kind !== "put") applier.restore(lost);
+    await Promise.all([withPeers, stage?.tail.stop()]);
   }
 }
 
@@ -162,11 +164,13 @@ interface Run {
 }
 
 interface Stages {
+  readonly info: BucketInfo;
   readonly replica: Replica;
   readonly appender: Appender;
   readonly applier: Applier;
   readonly setAsides: SetAsideStore;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
+  readonly includes: KeyFilter;
   readonly tail: Reader;
   readonly caughtUp: Promise<void>;
 }
@@ -220,7 +224,7 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   let signalCaughtUp = () => {};
   const caughtUp = new Promise<void>((resolve) => (signalCaughtUp = resolve));
   const tail = await ports.store.tail({ onEntry: capture, onCaughtUp: signalCaughtUp, onLost: fail });
-  return { replica, appender, applier, setAsides, setAside, tail, caughtUp };
+  return { info, replica, appender, applier, setAsides, setAside, includes, tail, caughtUp };
 }
 
 function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, mark: StreamMark): Appender {
@@ -246,34 +250,12 @@ function applierOf({ deps, ports, info, replica, causality, gate, position, run 
   });
 }
 
-function createReplications(
-  deps: PipelineDeps,
-  ports: PipelinePorts,
-  stage: Stages,
-  signal: AbortSignal,
-): Map<SiteId, Replication> {
-  const { clock, counters, observe } = deps;
-  const { name: bucket, keys } = deps.config();
-  const includes = createKeyFilter(keys);
-  const pace = createPace(createRunClock(clock, signal), () => deps.config().limits.opsPerSecond);
-  const create = (peer: SiteId, link: PeerLink) =>
-    createReplication({
-      ...{ bucket, peer, link, state: ports.state, applier: stage.applier, includes, counters, clock, observe, signal },
-      pace,
-      backoff: createBackoff(deps.random),
-      windowOperations: () => deps.config().limits.inFlight,
-      setAside: stage.setAside,
-      wake: (callback) => deps.onPeerUp(peer, callback),
-    });
-  return new Map([...ports.peers].map(([peer, link]) => [peer, create(peer, link)]));
-}
-
 /** Ends with the first failure, which ends the run: without checkpoints a restart would read everything again. */
-async function saveRegularly(clock: Clock, replications: ReadonlyMap<SiteId, Replication>, signal: AbortSignal): Promise<void> {
+async function saveRegularly(clock: Clock, peers: Peers, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await wait(clock, CHECKPOINT_INTERVAL_MS, signal);
     if (signal.aborted) return;
-    for (const replication of replications.values()) await replication.save();
+    await peers.save();
   }
 }
 

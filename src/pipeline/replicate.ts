@@ -34,6 +34,8 @@ export interface Replication {
   run(): Promise<void>;
   /** What keeps operations of this peer alone from being settled, null when that is over. */
   hinder(error: GatewayError | null): void;
+  /** How far the peer's log has been applied here, null while that is not known. */
+  checkpoint(): Checkpoint | null;
   /** Makes the checkpoint durable if it moved. KVGW_STATE_UNAVAILABLE. */
   save(): Promise<void>;
   snapshot(): PeerSnapshot;
@@ -93,9 +95,12 @@ export function createReplication(deps: ReplicationDeps): Replication {
     if (!same) deps.observe({ type: "peer-state", bucket: deps.bucket, peer, state, reason });
   }
 
+  const checkpoint = (): Checkpoint | null =>
+    session === null ? saved : { created: session.mark.created, sequence: session.progress.checkpoint() };
+
   /** Of the reader before this one if there was one, else of the process before this one. */
   async function lastCheckpoint(): Promise<Checkpoint | null> {
-    if (session !== null) return { created: session.mark.created, sequence: session.progress.checkpoint() };
+    if (session !== null) return checkpoint();
     const stored = await deps.state.load(stateKey);
     saved = isCheckpoint(stored) ? stored : null;
     return saved;
@@ -212,22 +217,22 @@ export function createReplication(deps: ReplicationDeps): Replication {
       hindrance = error === null ? null : { code: error.code, message: error.message };
       if (reading) enter("live", null);
     },
+    checkpoint,
     async save() {
-      if (session === null) return;
-      const next: Checkpoint = { created: session.mark.created, sequence: session.progress.checkpoint() };
+      const next = session === null ? null : checkpoint();
+      if (next === null) return;
       if (saved?.created === next.created && saved.sequence === next.sequence) return;
       if (saved === null && next.sequence === 0) return;
       await deps.state.save(stateKey, next);
       saved = next;
     },
     snapshot() {
-      const checkpoint = session?.progress.checkpoint() ?? saved?.sequence ?? 0;
       const lagOperations = (session?.reader?.pending() ?? 0) + inHand.operations();
       const nowMs = clock.nowMs();
       // Where nobody reads, nothing is known to be up to date: silence is never shown as zero lag.
       const behindSinceMs = reading ? (lagOperations === 0 ? nowMs : (inHand.oldestMs() ?? newestMs)) : lastContactMs;
       const lagSeconds = Math.max(0, (nowMs - behindSinceMs) / 1_000);
-      return { state: signal.aborted ? "starting" : state, reason, lagOperations, lagSeconds, checkpoint };
+      return { state: signal.aborted ? "starting" : state, reason, lagOperations, lagSeconds, checkpoint: checkpoint()?.sequence ?? 0 };
     },
   };
 }

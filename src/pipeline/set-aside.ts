@@ -11,14 +11,17 @@ import { type BucketCounters, peerCounters } from "../core/counters.js";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
 import { hash128 } from "../core/hash.js";
-import type { BucketName, SiteId } from "../core/ids.js";
+import type { BucketName, Key, SiteId } from "../core/ids.js";
 import { SET_ASIDE_PER_BUCKET_MAX } from "../core/limits.js";
 import type { Clock, SetAside, SiteState } from "../core/ports.js";
+import { type Version, compareVersions } from "../core/version.js";
 import { type Backoff, wait } from "./retry.js";
 
 export interface SetAsideStore {
   /** Durable when it resolves; an own entry may be waiting for room instead. KVGW_STATE_UNAVAILABLE. */
   put(setAside: SetAside): Promise<void>;
+  /** Whether this very operation is on record. KVGW_STATE_UNAVAILABLE. */
+  has(origin: SiteId, key: Key, version: Version): Promise<boolean>;
   /** Noted, or waiting for room. */
   count(): number;
 }
@@ -50,11 +53,12 @@ export async function loadSetAside(deps: SetAsideDeps): Promise<SetAsideStore> {
   let toldOrigins: ReadonlySet<string> = new Set();
   let looking = false;
 
+  const keyOf = (origin: string, key: string) => `${prefix}.${origin}.${hash128(key)}`;
   const hasRoom = (stateKey: string) => kept.has(stateKey) || kept.size < SET_ASIDE_PER_BUCKET_MAX;
 
   async function note(stateKey: string, setAside: SetAside): Promise<void> {
     // What a start meets again is on record already: nothing is new, and nothing is written.
-    if (kept.has(stateKey) && standsAt(await state.load(stateKey), setAside)) return;
+    if (kept.has(stateKey) && isOf(await state.load(stateKey), setAside)) return;
     // Its place is taken at once, and again afterwards: a look at the state in between may not have shown it.
     kept.add(stateKey);
     await state.save(stateKey, setAside);
@@ -103,19 +107,24 @@ export async function loadSetAside(deps: SetAsideDeps): Promise<SetAsideStore> {
 
   return {
     async put(setAside) {
-      const stateKey = `${prefix}.${setAside.origin}.${hash128(setAside.key)}`;
+      const stateKey = keyOf(setAside.origin, setAside.key);
       if (hasRoom(stateKey)) return note(stateKey, setAside);
       const { noted } = placeOf(stateKey, setAside);
       if (setAside.origin !== deps.site) return new Promise((resolve) => noted.push(resolve));
     },
+    has: async (origin, key, version) =>
+      kept.has(keyOf(origin, key)) && isOf(await state.load(keyOf(origin, key)), { version }),
     count: () => kept.size + waitingByKey.size,
   };
 }
 
-/** Whether the record is of this very operation, and not of an earlier one of its key. */
-function standsAt(record: unknown, { at }: SetAside): boolean {
-  const known = (record as Partial<SetAside> | null)?.at;
-  return known?.created === at.created && known.position === at.position;
+/** Whether the record is of this very operation, and not of an earlier one of its key: by its version, or else by where it
+ *  stands. */
+function isOf(record: unknown, { at, version }: Pick<SetAside, "version"> & Partial<Pick<SetAside, "at">>): boolean {
+  const known = record as Partial<SetAside> | null;
+  const other = known?.version ?? null;
+  if (version !== null && other !== null) return compareVersions(other, version) === 0;
+  return at !== undefined && known?.at?.created === at.created && known.at.position === at.position;
 }
 
 const countersOf = ({ counters, site }: SetAsideDeps, origin: string) =>

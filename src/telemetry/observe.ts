@@ -66,6 +66,15 @@ function describe(event: GatewayEvent): Line {
       const fields = { bucket: event.bucket, peer: event.peer, reason: event.why };
       return { level: "warn", message: "checkpoint reset", fields };
     }
+    case "restored": {
+      const { bucket, keys } = event;
+      return { level: "warn", message: "the bucket had lost own writes, restored from the operation log", fields: { bucket, keys } };
+    }
+    case "reconciled": {
+      const { bucket, peer, repaired, reason } = event;
+      const message = reason === null ? "reconciled" : "reconcile failed, will be tried again";
+      return { level: levelOf(reason?.code), message, fields: { bucket, peer, repaired, ...because(reason) } };
+    }
     case "bug":
       return { level: "error", message: "mistake of this program, please report it", fields: because(event.reason) };
     case "set-aside": {

@@ -33,8 +33,9 @@ function recorded(ports: PipelinePorts) {
         },
       ]),
     ) as P;
-  const { store, log, state, peers } = ports;
-  return { begun, ports: { store: noting(store, "bucket"), log: noting(log, "log"), state: noting(state, "state"), peers } };
+  const { store, log, state } = ports;
+  const noted = { store: noting(store, "bucket"), log: noting(log, "log"), state: noting(state, "state") };
+  return { begun, ports: { ...ports, ...noted } };
 }
 
 /** The ports, with an account of the tails that were opened and closed. */

@@ -12,6 +12,7 @@ import { createMemoryOperationLog } from "../memory/operation-log.js";
 import { createMemoryPeerLink } from "../memory/peer-link.js";
 import { createSeededRandom } from "../memory/seeded-random.js";
 import { type MemorySite, createMemorySite } from "../memory/site.js";
+import { createMemoryPeerService, createMemoryQuestions } from "../memory/questions.js";
 import { createMemorySiteState } from "../memory/site-state.js";
 import { type VirtualClock, createVirtualClock } from "../memory/virtual-clock.js";
 import { BUCKET, bucketConfig } from "../pipeline/world.js";
@@ -72,6 +73,8 @@ export function createMemoryGround(): MemoryGround {
     store: createMemoryBucketStore({ connection: local, stream, create: true, nowMs: () => clock.nowMs() }),
     log: createMemoryOperationLog(logOf(local, A, a)),
     peers: new Map([[B, createMemoryPeerLink(logOf(away, B, b))]]),
+    questions: new Map([[B, createMemoryQuestions(away, b.bucket(BUCKET), clock)]]),
+    service: createMemoryPeerService(a.bucket(BUCKET)),
     state: createMemorySiteState(local, a.state),
   };
   return { clock, a, b, local, away, ports };

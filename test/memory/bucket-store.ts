@@ -26,7 +26,7 @@ export function createMemoryBucketStore({ connection, stream, create, nowMs }: M
   function open(): BucketInfo {
     if (!stream.exists() && !create) throw new GatewayError("KVGW_BUCKET_MISSING", "the bucket does not exist; create it");
     stream.create();
-    return { ...stream.mark(), history, replicas: 1, messageBytesMax, messageTtl };
+    return { ...stream.mark(), history, replicas: 1, messageBytesMax, messageTtl, maxAgeUs: maxAgeMs * 1_000 };
   }
 
   const asEntry = ({ subject, payload, sequence, timestampNs, block }: StreamMessage) =>
@@ -49,6 +49,11 @@ export function createMemoryBucketStore({ connection, stream, create, nowMs }: M
       reader.start();
       return reader;
     },
+    read: (key) =>
+      connection.request(() => {
+        const last = mustExist(stream, stream).last(key);
+        return last === undefined ? null : asEntry(last);
+      }),
     apply(operation, expected, done) {
       const { key, value } = operation;
       const block = applyBlock(operation, expected, messageTtl, history, nowMs());

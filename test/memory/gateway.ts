@@ -14,6 +14,7 @@ import { createMemoryBucketStore } from "./bucket-store.js";
 import { type MemoryConnection, createMemoryConnection } from "./connection.js";
 import { createMemoryOperationLog } from "./operation-log.js";
 import { createMemoryPeerLink } from "./peer-link.js";
+import { createMemoryPeerService, createMemoryQuestions } from "./questions.js";
 import { createSeededRandom } from "./seeded-random.js";
 import type { MemorySite } from "./site.js";
 import { createMemorySiteState } from "./site-state.js";
@@ -29,6 +30,8 @@ export interface MemoryGateway {
   state(): BucketState;
   snapshot(): PipelineSnapshot;
   update(config: BucketConfig): void;
+  /** As `kvgw reconcile` does. */
+  reconcile(): void;
   /** Orderly; needs the clock to go on. */
   stop(): Promise<void>;
   crash(): void;
@@ -40,6 +43,8 @@ export interface GatewayPlace {
   readonly site: MemorySite;
   readonly peers: readonly MemorySite[];
   readonly seed: number;
+  /** False: it answers no questions. */
+  readonly reconcile?: boolean;
 }
 
 export function startMemoryGateway(place: GatewayPlace, config: BucketConfig): MemoryGateway {
@@ -70,6 +75,7 @@ export function startMemoryGateway(place: GatewayPlace, config: BucketConfig): M
     state: () => supervisor.state(),
     snapshot: () => supervisor.snapshot(),
     update: (next) => supervisor.update(next),
+    reconcile: () => supervisor.reconcile(),
     stop: () => supervisor.stop(),
     crash() {
       own.kill();
@@ -79,7 +85,7 @@ export function startMemoryGateway(place: GatewayPlace, config: BucketConfig): M
 }
 
 function portsOf(
-  { site, peers }: GatewayPlace,
+  { site, peers, reconcile = true }: GatewayPlace,
   clock: Clock,
   config: BucketConfig,
   local: MemoryConnection,
@@ -101,6 +107,10 @@ function portsOf(
         return [peer.id, createMemoryPeerLink(place)];
       }),
     ),
+    questions: new Map(
+      peers.map((peer) => [peer.id, createMemoryQuestions(connectionTo(peer.id), peer.bucket(bucket), clock)]),
+    ),
+    service: reconcile ? createMemoryPeerService(site.bucket(bucket)) : { serve: () => () => undefined },
     state: createMemorySiteState(local, site.state),
   });
   const noLease = () => {

@@ -49,6 +49,12 @@ export function createMemoryOperationLog(log: MemoryLog): OperationLog {
       }
       return mark;
     },
+    read: (key) =>
+      connection.request(() => {
+        const last = stream.last(key);
+        const found = last === undefined ? null : readStored(last, log, false);
+        return found?.ok ? found.value.operation : null;
+      }),
     append(operation, identity, expected, done) {
       const { key } = operation;
       const payload = logPayload(operation, format, bucket);

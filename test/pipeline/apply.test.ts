@@ -313,11 +313,7 @@ describe("the applier alone", () => {
     const told = { fatal: [] as string[], settled: [] as number[] };
     const applier = createApplier({
       ...{ bucket: { name: BUCKET }, messageBytesMax: 1_000_000, policy: lww, replica, clock, gate: createKeyGate() },
-      store: {
-        open: () => Promise.reject(new Error("unused")),
-        tail: () => Promise.reject(new Error("unused")),
-        apply: answer,
-      },
+      store: { apply: answer },
       causality: { aboveUs: () => 0, cover: () => true },
       position: createTailPosition(clock),
       counters: createBucketCounters([A, C]),

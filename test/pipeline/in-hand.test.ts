@@ -10,7 +10,7 @@ import { type Place, type World, type WorldOptions, createWorld } from "./world.
 const FULL = new GatewayError("KVGW_BUCKET_FULL", "the bucket is full");
 
 async function running(options: WorldOptions = {}): Promise<World & { readonly a: Place; readonly b: Place }> {
-  const world = createWorld(options);
+  const world = createWorld({ reconcile: false, ...options });
   world.start();
   await world.settle();
   return { ...world, a: world.place("a"), b: world.place("b") };

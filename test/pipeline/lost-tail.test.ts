@@ -45,11 +45,11 @@ describe("a bucket that was put back to an older copy while the gateway was away
     expect(world.a.log.mark().lastSequence).toBe(2);
   });
 
-  it("does not send its old value out as a new one", async () => {
+  it("gets its later value again, and sends nothing out as new", async () => {
     const world = await rewound((app) => void app.put("k", "second"));
     world.a.start();
     await world.settle();
-    expect(world.contents()["b"]).toEqual({ k: "second" });
+    expect(world.contents()).toEqual(world.everywhere({ k: "second" }));
     expect(world.a.log.mark().lastSequence).toBe(2);
   });
 
@@ -61,5 +61,43 @@ describe("a bucket that was put back to an older copy while the gateway was away
     world.a.app.put("k", "third");
     await world.settle();
     expect(world.contents()).toEqual(world.everywhere({ k: "third" }));
+  });
+});
+
+describe("a bucket that was deleted and made again while the gateway was away", () => {
+  async function emptied(more: (world: ReturnType<typeof createWorld>) => void = () => undefined) {
+    const world = createWorld();
+    const a = world.place("a");
+    world.start();
+    await world.settle();
+    for (const key of ["one", "two"]) a.app.put(key, "of a");
+    world.place("b").app.put("three", "of b");
+    a.app.delete("two");
+    await world.settle();
+    a.gateway().crash();
+    a.bucket.destroy();
+    more(world);
+    a.start();
+    await world.clock.advance(60_000);
+    return world;
+  }
+
+  it("is filled again from the own log and from the peers", async () => {
+    const world = await emptied();
+    expect(world.contents()).toEqual(world.everywhere({ one: "of a", three: "of b" }));
+    expect(world.places().map(({ log }) => log.mark().lastSequence)).toEqual([3, 1]);
+  });
+
+  it("is filled from the own log also where no peer can be asked", async () => {
+    const world = await emptied(({ places }) => {
+      for (const place of places()) if (place.id === "b") place.gateway().crash();
+    });
+    expect(world.contents()["a"]).toEqual({ one: "of a" });
+    expect(world.place("a").events("restored")).toEqual([expect.objectContaining({ keys: 1 })]);
+  });
+
+  it("does not bring back what a peer has deleted", async () => {
+    const world = await emptied(({ place }) => void place("b").app.delete("one"));
+    expect(world.contents()).toEqual(world.everywhere({ three: "of b" }));
   });
 });

@@ -25,6 +25,8 @@ export interface WorldOptions {
   readonly stream?: Partial<StreamOptions>;
   readonly streamAt?: Readonly<Record<string, Partial<StreamOptions>>>;
   readonly config?: Partial<BucketConfig>;
+  /** False for stories about the logs alone: no gateway answers another one's questions. */
+  readonly reconcile?: boolean;
 }
 
 /** One site in a story. */
@@ -47,6 +49,8 @@ export interface Place {
 
 export interface World {
   readonly clock: VirtualClock;
+  /** What every gateway was started with. */
+  readonly config: BucketConfig;
   place(site: string): Place;
   places(): readonly Place[];
   /** Starts a gateway at every site. */
@@ -85,6 +89,7 @@ export function createWorld({
   stream,
   streamAt = {},
   config: changes,
+  reconcile = true,
 }: WorldOptions = {}): World {
   const clock = createVirtualClock();
   const sites = names.map((name) => createMemorySite(clock, siteNamed(name), { ...stream, ...streamAt[name] }));
@@ -95,7 +100,7 @@ export function createWorld({
   let started = 0;
   const places = sites.map((site) => {
     const peers = sites.filter((other) => other !== site);
-    return placeOf(site, config, () => startMemoryGateway({ clock, site, peers, seed: ++started }, config));
+    return placeOf(site, config, () => startMemoryGateway({ clock, site, peers, seed: ++started, reconcile }, config));
   });
   const place = (name: string) => {
     const found = places.find(({ id }) => id === name);
@@ -106,7 +111,7 @@ export function createWorld({
     if (!(await clock.runUntil(holds, A_WHILE_MS))) throw new Error(`not within ${A_WHILE_MS} virtual ms: ${what}`);
   }
   return {
-    clock,
+    ...{ clock, config },
     place,
     places: () => places,
     start() {

@@ -99,6 +99,16 @@ const CASES: { readonly [Type in GatewayEvent["type"]]: Case<Type> } = {
     level: "warn",
     fields: { bucket: ORDERS, peer: SITE_B, reason: "the log was made anew" },
   },
+  restored: {
+    event: { type: "restored", bucket: ORDERS, keys: 3 },
+    level: "warn",
+    fields: { bucket: ORDERS, keys: 3 },
+  },
+  reconciled: {
+    event: { type: "reconciled", bucket: ORDERS, peer: SITE_B, reason: RETRY, repaired: 0 },
+    level: "warn",
+    fields: { bucket: ORDERS, peer: SITE_B, repaired: 0, code: RETRY.code, reason: RETRY.message },
+  },
   bug: {
     event: { type: "bug", reason: { code: "KVGW_INTERNAL", message: "unexpected" } },
     level: "error",

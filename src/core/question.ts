@@ -1,0 +1,178 @@
+/**
+ * What one site asks another about a bucket, and what comes back: the words of reconcile. JSON as plain data, read as
+ * strictly as everything else that comes from outside; only a fetched value travels as raw bytes.
+ *
+ *     hello     who are you, what is your bucket's digest, where does your log end
+ *     digests   the digests of the sixteen parts of each of these prefixes
+ *     entries   which versions have you below this prefix, page by page
+ *     versions  which versions have you of these keys
+ *     fetch     the newest operation of this key, with its value (see `ports.ts`)
+ */
+import { type Checkpoint, isCheckpoint } from "./checkpoint.js";
+import type { Digest, Prefix } from "./digest.js";
+import { type Key, type SiteId, isKey, parseSiteId } from "./ids.js";
+import { DIGEST_PREFIX_LENGTH_MAX, QUESTION_KEYS_MAX, QUESTION_PREFIXES_MAX } from "./limits.js";
+import { type Version, formatVersion, isTimestamp, parseVersion } from "./version.js";
+
+/** Raised when a site of the version before could no longer understand the answers. */
+export const PROTOCOL = 1;
+
+export interface Hello {
+  readonly protocol: number;
+  readonly site: SiteId;
+  /** Of the settings that must be the same at both sites, so that they decide alike. */
+  readonly fingerprint: string;
+  /** The site's clock, microseconds. */
+  readonly nowUs: number;
+  /** The own log: which life, and where it ends with all that has been captured. */
+  readonly log: Checkpoint;
+  /** How far the site has applied the log of each other site. */
+  readonly checkpoints: ReadonlyMap<SiteId, Checkpoint>;
+  readonly digest: Digest;
+}
+
+/** What a site knows of one key. */
+export interface Summary {
+  readonly key: Key;
+  readonly version: Version;
+  readonly tombstone: boolean;
+}
+
+export interface SummaryPage {
+  readonly summaries: readonly Summary[];
+  /** Whether keys follow behind the last one. */
+  readonly more: boolean;
+}
+
+export interface DigestsQuestion {
+  readonly prefixes: readonly Prefix[];
+}
+
+export interface EntriesQuestion {
+  readonly prefix: Prefix;
+  /** The last key of the page before, null for the first page. */
+  readonly after: Key | null;
+}
+
+export interface VersionsQuestion {
+  readonly keys: readonly Key[];
+}
+
+export interface FetchQuestion {
+  readonly key: Key;
+  /** Bytes of the value that the asker has already. */
+  readonly offset: number;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** Null for whatever is not exactly a list of what `read` takes, at most `max` long. */
+function listOf<T>(value: unknown, max: number, read: (item: unknown) => T | null): readonly T[] | null {
+  if (!Array.isArray(value) || value.length > max) return null;
+  const items = value.map(read);
+  return items.includes(null) ? null : (items as T[]);
+}
+
+const readKey = (value: unknown): Key | null => (typeof value === "string" && isKey(value) ? value : null);
+const readVersion = (value: unknown): Version | null => (typeof value === "string" ? parseVersion(value) : null);
+
+const PREFIX = new RegExp(`^[0-9a-f]{0,${DIGEST_PREFIX_LENGTH_MAX}}$`);
+const readPrefix = (value: unknown): Prefix | null => (typeof value === "string" && PREFIX.test(value) ? value : null);
+
+export function encodeHello(hello: Hello): unknown {
+  return { ...hello, checkpoints: Object.fromEntries(hello.checkpoints), digest: encodeDigest(hello.digest) };
+}
+
+export function decodeHello(value: unknown): Hello | null {
+  if (!isFields(value)) return null;
+  const { protocol, site, fingerprint, nowUs, log, checkpoints } = value;
+  const digest = decodeDigest(value["digest"]);
+  const parsed = typeof site === "string" ? parseSiteId(site) : null;
+  if (!isCount(protocol) || parsed?.ok !== true || typeof fingerprint !== "string") return null;
+  if (typeof nowUs !== "number" || !isTimestamp(nowUs) || !isCheckpoint(log) || digest === null) return null;
+  const read = isFields(checkpoints) ? decodeCheckpoints(checkpoints) : null;
+  return read === null ? null : { protocol, site: parsed.value, fingerprint, nowUs, log, checkpoints: read, digest };
+}
+
+function decodeCheckpoints(fields: Fields): ReadonlyMap<SiteId, Checkpoint> | null {
+  const checkpoints = new Map<SiteId, Checkpoint>();
+  for (const [name, checkpoint] of Object.entries(fields)) {
+    const site = parseSiteId(name);
+    if (!site.ok || !isCheckpoint(checkpoint)) return null;
+    checkpoints.set(site.value, { created: checkpoint.created, sequence: checkpoint.sequence });
+  }
+  return checkpoints;
+}
+
+/** Empty for nothing: most parts of a small bucket. */
+const encodeDigest = ({ count, sum }: Digest): string => (count === 0 ? "" : `${count} ${sum}`);
+
+const DIGEST = /^([1-9][0-9]{0,14}) ([0-9a-f]{32})$/;
+const NOTHING: Digest = Object.freeze({ count: 0, sum: "0".repeat(32) });
+
+function decodeDigest(value: unknown): Digest | null {
+  if (value === "") return NOTHING;
+  const parts = typeof value === "string" ? DIGEST.exec(value) : null;
+  return parts === null ? null : { count: Number(parts[1]), sum: parts[2] ?? "" };
+}
+
+const PARTS = 16;
+
+export const encodeDigests = (digests: readonly (readonly Digest[])[]): unknown => digests.map((parts) => parts.map(encodeDigest));
+
+export const decodeDigests = (value: unknown): readonly (readonly Digest[])[] | null =>
+  listOf(value, QUESTION_PREFIXES_MAX, (parts) => {
+    const digests = listOf(parts, PARTS, decodeDigest);
+    return digests?.length === PARTS ? digests : null;
+  });
+
+export const encodePage = ({ summaries, more }: SummaryPage): unknown => ({ summaries: summaries.map(encodeSummary), more });
+
+export function decodePage(value: unknown): SummaryPage | null {
+  if (!isFields(value) || typeof value["more"] !== "boolean") return null;
+  const summaries = listOf(value["summaries"], QUESTION_KEYS_MAX, decodeSummary);
+  return summaries === null ? null : { summaries, more: value["more"] };
+}
+
+/** Null where the site knows nothing of a key. */
+export const encodeVersions = (summaries: readonly (Summary | null)[]): unknown =>
+  summaries.map((summary) => (summary === null ? 0 : encodeSummary(summary)));
+
+export function decodeVersions(value: unknown): readonly (Summary | null)[] | null {
+  const read = listOf(value, QUESTION_KEYS_MAX, (item) => (item === 0 ? 0 : decodeSummary(item)));
+  return read === null ? null : read.map((summary) => (summary === 0 ? null : summary));
+}
+
+const encodeSummary = ({ key, version, tombstone }: Summary): unknown => [key, formatVersion(version), tombstone ? 1 : 0];
+
+function decodeSummary(value: unknown): Summary | null {
+  if (!Array.isArray(value) || value.length !== 3) return null;
+  const [key, version] = [readKey(value[0]), readVersion(value[1])];
+  const kind: unknown = value[2];
+  return key === null || version === null || (kind !== 0 && kind !== 1) ? null : { key, version, tombstone: kind === 1 };
+}
+
+export function decodeDigestsQuestion(value: unknown): DigestsQuestion | null {
+  const prefixes = isFields(value) ? listOf(value["prefixes"], QUESTION_PREFIXES_MAX, readPrefix) : null;
+  return prefixes === null ? null : { prefixes };
+}
+
+export function decodeEntriesQuestion(value: unknown): EntriesQuestion | null {
+  if (!isFields(value)) return null;
+  const [prefix, after] = [readPrefix(value["prefix"]), readKey(value["after"])];
+  return prefix === null || (after === null && value["after"] !== null) ? null : { prefix, after };
+}
+
+export function decodeVersionsQuestion(value: unknown): VersionsQuestion | null {
+  const keys = isFields(value) ? listOf(value["keys"], QUESTION_KEYS_MAX, readKey) : null;
+  return keys === null ? null : { keys };
+}
+
+export function decodeFetchQuestion(value: unknown): FetchQuestion | null {
+  const key = isFields(value) ? readKey(value["key"]) : null;
+  if (key === null || !isFields(value) || !isCount(value["offset"])) return null;
+  return { key, offset: value["offset"] };
+}

@@ -1,0 +1,134 @@
+/**
+ * Answers peers' questions about one bucket: a subscription on `kvgw.<site>.<bucket>.*`, on the connection over which
+ * peers reach this site. It lives as long as it is served, through every reconnect. What cannot be read or answered is
+ * answered all the same, with a code, in the headers that NATS services use for it.
+ */
+import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import { GatewayError, toGatewayError } from "../core/errors.js";
+import type { BucketName, SiteId } from "../core/ids.js";
+import { ANSWERS_AT_ONCE_MAX, FETCH_PART_BYTES } from "../core/limits.js";
+import type { Operation } from "../core/operation.js";
+import type { PeerService, Questions } from "../core/ports.js";
+import {
+  decodeDigestsQuestion,
+  decodeEntriesQuestion,
+  decodeFetchQuestion,
+  decodeHello,
+  decodeVersionsQuestion,
+  encodeDigests,
+  encodeHello,
+  encodePage,
+  encodeVersions,
+} from "../core/question.js";
+import { operationLines } from "./answer-headers.js";
+import type { Lease } from "./connections.js";
+import { type ReadyHeaders, headerLine, readyHeaders } from "./message.js";
+import { HEADER, QUESTION_VERBS, type QuestionVerb, questionSubject } from "./subjects.js";
+
+interface Reply {
+  readonly payload: Uint8Array;
+  readonly headers: ReadyHeaders | null;
+}
+
+/** @param lease leads to where peers ask: the own NATS, or the hub */
+export function createPeerService(lease: Lease, site: SiteId, bucket: BucketName): PeerService {
+  return {
+    serve(answers) {
+      let subscribed: { readonly nats: NatsConnection; readonly subscription: Subscription } | null = null;
+      let working = 0;
+
+      async function answer(message: Msg): Promise<void> {
+        if (working >= ANSWERS_AT_ONCE_MAX) return respond(message, refusal(new GatewayError("KVGW_TIMEOUT", "too many questions")));
+        working++;
+        const reply = await replyTo(message, answers).catch((thrown: unknown) => refusal(toGatewayError(thrown)));
+        working--;
+        respond(message, reply);
+      }
+
+      /** The library keeps a subscription through its own reconnects; only a new connection needs a new one. */
+      function subscribe(): void {
+        const { nats } = lease.link();
+        if (subscribed?.nats === nats) return;
+        const callback = (failure: Error | null, message: Msg) => {
+          if (failure === null) void answer(message);
+        };
+        const subscription = nats.subscribe(questionSubject(site, bucket, "*"), { queue: "kvgw", callback });
+        subscribed = { nats, subscription };
+      }
+
+      if (lease.connected()) subscribe();
+      const forget = lease.onChange((connected) => {
+        if (connected) subscribe();
+      });
+      return () => {
+        forget();
+        subscribed?.subscription.unsubscribe();
+      };
+    },
+  };
+}
+
+async function replyTo(message: Msg, answers: Questions): Promise<Reply> {
+  const verb = verbOf(message.subject);
+  const question = parse(message);
+  switch (verb) {
+    case "hello":
+      return json(encodeHello(await answers.hello(understood(decodeHello(question)))));
+    case "digests":
+      return json(encodeDigests(await answers.digests(understood(decodeDigestsQuestion(question)).prefixes)));
+    case "entries": {
+      const { prefix, after } = understood(decodeEntriesQuestion(question));
+      return json(encodePage(await answers.entries(prefix, after)));
+    }
+    case "versions":
+      return json(encodeVersions(await answers.versions(understood(decodeVersionsQuestion(question)).keys)));
+    case "fetch": {
+      const { key, offset } = understood(decodeFetchQuestion(question));
+      return partOf(await answers.fetch(key), offset);
+    }
+  }
+}
+
+function verbOf(subject: string): QuestionVerb {
+  const last = subject.slice(subject.lastIndexOf(".") + 1);
+  return understood(QUESTION_VERBS.find((verb) => verb === last) ?? null);
+}
+
+function parse(message: Msg): unknown {
+  try {
+    return JSON.parse(message.string());
+  } catch {
+    return null;
+  }
+}
+
+function understood<T>(question: T | null): T {
+  if (question !== null) return question;
+  throw new GatewayError("KVGW_ANSWER_UNREADABLE", "the question is not one that this gateway understands");
+}
+
+const json = (value: unknown): Reply => ({ payload: Buffer.from(JSON.stringify(value)), headers: null });
+
+/** Without headers: the site cannot say right now. */
+function partOf(operation: Operation | null, offset: number): Reply {
+  if (operation === null) return { payload: new Uint8Array(0), headers: null };
+  const lines = operationLines(operation) + headerLine(HEADER.total, operation.value.length);
+  return { payload: operation.value.subarray(offset, offset + FETCH_PART_BYTES), headers: readyHeaders(lines) };
+}
+
+function refusal({ code, message }: GatewayError): Reply {
+  const text = `${code} ${message}`.replace(/[\r\n]+/g, " ");
+  return {
+    payload: new Uint8Array(0),
+    headers: readyHeaders(headerLine(HEADER.serviceError, text) + headerLine(HEADER.serviceErrorCode, "500")),
+  };
+}
+
+/** A connection that has closed meanwhile has nobody to hear it. */
+function respond(message: Msg, { payload, headers }: Reply): void {
+  try {
+    message.respond(payload, headers === null ? {} : { headers });
+  } catch {
+    return;
+  }
+}

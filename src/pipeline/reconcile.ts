@@ -1,0 +1,196 @@
+/**
+ * One anti-entropy round after the other with one peer: finds what the peer has and this site lacks, and gives it to the
+ * same `apply` as everything else. It never deletes by absence (I8) and never pushes: each side repairs itself.
+ *
+ *     hello ─ equal? done ─▶ narrow the prefixes that differ ─▶ list ─▶ wait for what is under way ─▶ fetch, apply ─▶ look again
+ *
+ * What differs is mostly under way in the logs. So differing keys are looked at a second time, and a round has proved the
+ * two sides equal (I12) when each side has come to hold what the other had, or something newer.
+ */
+import type { Digest, Prefix } from "../core/digest.js";
+import { GatewayError } from "../core/errors.js";
+import type { Key, SiteId } from "../core/ids.js";
+import {
+  DIGEST_LEAF_KEYS_MAX,
+  DIGEST_PREFIX_LENGTH_MAX,
+  QUESTION_KEYS_MAX,
+  QUESTION_PREFIXES_MAX,
+  RECONCILE_FETCHES_MAX,
+  RECONCILE_KEYS_MAX,
+  RECONCILE_LOOKS_MAX,
+  RECONCILE_LOOK_AGAIN_MS,
+} from "../core/limits.js";
+import type { Operation } from "../core/operation.js";
+import type { Clock, Questions } from "../core/ports.js";
+import { type Hello, PROTOCOL, type Summary } from "../core/question.js";
+import type { Replica } from "../core/replica.js";
+import { compareVersions } from "../core/version.js";
+import { wait } from "./retry.js";
+import { type Answers, summaryOf, summedUp, tombstoneOf } from "./serve.js";
+
+export interface Round {
+  /** `equal`: each side holds what the other had. `different`: not yet, or never where a value is set aside. */
+  readonly result: "equal" | "different";
+  /** What the peer said of itself. */
+  readonly peer: Hello;
+  /** Keys that this site took from the peer. */
+  readonly repaired: number;
+}
+
+export interface RoundDeps {
+  readonly peer: SiteId;
+  readonly peerAsked: Questions;
+  readonly own: Answers;
+  readonly replica: Replica;
+  /** Whether there is no use in asking for it: it comes by the log, or it has been set aside. */
+  readonly isTaken: (theirs: Summary) => Promise<boolean>;
+  /** Applies, ignores or sets aside; whether it was applied. */
+  readonly apply: (operation: Operation) => Promise<boolean>;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** A key on which the two sites did not agree when they were asked. */
+interface Difference {
+  readonly key: Key;
+  readonly own: Summary | null;
+  readonly theirs: Summary | null;
+}
+
+/** KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_ANSWER_UNREADABLE, KVGW_PEER_UNSUITABLE. */
+export async function runRound(deps: RoundDeps): Promise<Round> {
+  const own = await deps.own.introduce();
+  const peer = await deps.peerAsked.hello(own);
+  refuseUnsuitable(deps.peer, own, peer);
+  if (isSame(own.digest, peer.digest)) return { result: "equal", peer, repaired: 0 };
+  const differences: Difference[] = [];
+  let [repaired, seen] = [0, 0];
+  for await (const found of narrow(deps)) {
+    differences.push(...found);
+    seen += found.length;
+    // Many differences are not under way, and their number must not grow in memory.
+    if (differences.length >= RECONCILE_KEYS_MAX) repaired += await repair(deps, differences.splice(0));
+  }
+  if (seen >= RECONCILE_KEYS_MAX) return { result: "different", peer, repaired: repaired + (await repair(deps, differences)) };
+  await wait(deps.clock, RECONCILE_LOOK_AGAIN_MS, deps.signal);
+  repaired += await repair(deps, differences);
+  return { result: (await settled(deps, differences)) ? "equal" : "different", peer, repaired };
+}
+
+function refuseUnsuitable(expected: SiteId, own: Hello, peer: Hello): void {
+  const because =
+    peer.protocol !== PROTOCOL
+      ? `it speaks protocol ${peer.protocol}, this gateway ${PROTOCOL}; run the same version at both sites`
+      : peer.site !== expected
+        ? `it calls itself ${peer.site}; give every gateway the name of its own site`
+        : peer.fingerprint !== own.fingerprint
+          ? "its settings of the bucket differ; policy, subject, tombstoneTtl, keys, format, log and max_age must be the same"
+          : null;
+  if (because !== null) throw new GatewayError("KVGW_PEER_UNSUITABLE", `${expected}: ${because}`);
+}
+
+const isSame = (a: Digest, b: Digest) => a.count === b.count && a.sum === b.sum;
+
+const DIGITS = [..."0123456789abcdef"];
+
+/** Walks down where digests differ, and lists where few keys are left. Asks for many prefixes at once. */
+async function* narrow(deps: RoundDeps): AsyncGenerator<readonly Difference[]> {
+  const { digests } = deps.replica;
+  const open: Prefix[] = [""];
+  while (open.length > 0 && !deps.signal.aborted) {
+    // From the end: down to the leaves first, so that what is open stays short.
+    const asked = open.splice(-QUESTION_PREFIXES_MAX);
+    const theirs = await deps.peerAsked.digests(asked);
+    await summedUp(digests, deps.clock);
+    const differing = asked.flatMap((prefix, at) => {
+      const ours = digests.children(prefix);
+      return DIGITS.flatMap((digit, part) => {
+        const [a, b] = [ours[part], theirs[at]?.[part]];
+        return a === undefined || b === undefined || isSame(a, b) ? [] : [{ prefix: prefix + digit, a, b }];
+      });
+    });
+    for (const { prefix, a, b } of differing) {
+      if (isShort(a, b) || prefix.length === DIGEST_PREFIX_LENGTH_MAX) yield* list(deps, prefix);
+      else open.push(prefix);
+    }
+  }
+}
+
+/** Whether listing costs less than narrowing further: little is the same on both sides, and it is one page. */
+const isShort = (a: Digest, b: Digest) =>
+  Math.min(a.count, b.count) <= DIGEST_LEAF_KEYS_MAX && Math.max(a.count, b.count) <= QUESTION_KEYS_MAX;
+
+/** Every key below the prefix on which the two sites differ, page by page. */
+async function* list(deps: RoundDeps, prefix: Prefix): AsyncGenerator<readonly Difference[]> {
+  const unseen = new Set(deps.replica.digests.keys(prefix));
+  let after: Key | null = null;
+  for (let more = true; more && !deps.signal.aborted; ) {
+    const page = await deps.peerAsked.entries(prefix, after);
+    for (const { key } of page.summaries) unseen.delete(key);
+    yield page.summaries.flatMap((theirs) => differenceOf(summaryOf(deps.replica, theirs.key), theirs));
+    after = page.summaries.at(-1)?.key ?? null;
+    more = page.more && after !== null;
+  }
+  yield [...unseen].flatMap((key) => differenceOf(summaryOf(deps.replica, key), null));
+}
+
+function differenceOf(own: Summary | null, theirs: Summary | null): Difference[] {
+  const key = own?.key ?? theirs?.key;
+  if (key === undefined || (covers(own, theirs) && covers(theirs, own))) return [];
+  return [{ key, own, theirs }];
+}
+
+/** Whether `now` is what `then` was, or newer. Past its deadline an entry is a tombstone of the same version. */
+function covers(now: Summary | null, then: Summary | null): boolean {
+  if (then === null) return true;
+  if (now === null) return false;
+  const order = compareVersions(now.version, then.version);
+  return order > 0 || (order === 0 && (now.tombstone || !then.tombstone));
+}
+
+/** Takes what the peer has that is newer than what is here now; returns how many keys that were. */
+async function repair(deps: RoundDeps, differences: readonly Difference[]): Promise<number> {
+  const behind = differences.filter(({ key, theirs }) => !covers(summaryOf(deps.replica, key), theirs));
+  let repaired = 0;
+  const next = behind.values();
+  const work = async () => {
+    for (const { key, theirs } of next) {
+      if (deps.signal.aborted || theirs === null) return;
+      if (await deps.isTaken(theirs)) continue;
+      const tombstone = theirs.tombstone ? tombstoneOf(key, theirs.version, undefined) : null;
+      const operation = tombstone ?? (await deps.peerAsked.fetch(key));
+      if (operation !== null && (await deps.apply(operation))) repaired++;
+    }
+  };
+  await Promise.all(Array.from({ length: RECONCILE_FETCHES_MAX }, work));
+  return repaired;
+}
+
+/** Whether each side has come to hold what the other had; looks again for a while, since the logs are at work. */
+async function settled(deps: RoundDeps, differences: readonly Difference[]): Promise<boolean> {
+  let open = differences;
+  for (let look = 0; look < RECONCILE_LOOKS_MAX && !deps.signal.aborted; look++) {
+    if (look > 0) await wait(deps.clock, RECONCILE_LOOK_AGAIN_MS, deps.signal);
+    open = await stillOpen(deps, open);
+    if (open.length === 0) return true;
+  }
+  return false;
+}
+
+async function stillOpen(deps: RoundDeps, differences: readonly Difference[]): Promise<readonly Difference[]> {
+  const open: Difference[] = [];
+  for (let from = 0; from < differences.length; from += ASKED_TOGETHER) {
+    const some = differences.slice(from, from + ASKED_TOGETHER);
+    const theirs = await deps.peerAsked.versions(some.map(({ key }) => key));
+    open.push(
+      ...some.filter((difference, at) => {
+        const ownNow = summaryOf(deps.replica, difference.key);
+        return !covers(ownNow, difference.theirs) || !covers(theirs[at] ?? null, difference.own);
+      }),
+    );
+  }
+  return open;
+}
+
+/** Keys of the longest form in one question stay below a message's limit. */
+const ASKED_TOGETHER = 10;

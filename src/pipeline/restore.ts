@@ -1,0 +1,49 @@
+/**
+ * Puts back what the bucket has lost of this site's own writes, from the own log. Deletes and passed deadlines at once:
+ * nobody can have undone them with an older write. Values only after every peer has been asked, since one of them may
+ * have a later write, or a delete; and only where none had (I8).
+ */
+import type { Observe } from "../core/events.js";
+import type { BucketName } from "../core/ids.js";
+import type { KeyFilter } from "../core/key-filter.js";
+import { type Operation, asOfNow } from "../core/operation.js";
+import type { Clock, OperationLog } from "../core/ports.js";
+import type { Replica } from "../core/replica.js";
+import { compareVersions } from "../core/version.js";
+import type { Applier } from "./apply.js";
+
+export interface RestoreDeps {
+  readonly bucket: BucketName;
+  readonly log: OperationLog;
+  readonly replica: Replica;
+  readonly applier: Applier;
+  readonly includes: KeyFilter;
+  readonly clock: Clock;
+  readonly observe: Observe;
+  readonly signal: AbortSignal;
+}
+
+/** @param asked resolves when every peer has been asked once. KVGW_UNREACHABLE, KVGW_TIMEOUT of the own log. */
+export async function restoreLost(deps: RestoreDeps, asked: Promise<void>): Promise<void> {
+  const { replica, applier, clock, signal } = deps;
+  const nowUs = clock.nowMs() * 1_000;
+  const lost = replica.takeLost().filter(({ key }) => deps.includes(key));
+  const tombstones = lost.map((operation) => asOfNow(operation, nowUs)).filter(({ kind }) => kind !== "put");
+  await Promise.all(tombstones.map((tombstone) => applier.restore(tombstone)));
+  await asked;
+  let restored = tombstones.length;
+  for (const operation of lost) {
+    if (signal.aborted) return;
+    if (!isMissing(replica, operation)) continue;
+    const logged = await deps.log.read(operation.key);
+    if (logged === null || !isMissing(replica, logged)) continue;
+    await applier.restore(logged);
+    restored++;
+  }
+  if (restored > 0) deps.observe({ type: "restored", bucket: deps.bucket, keys: restored });
+}
+
+function isMissing(replica: Replica, { key, version }: Operation): boolean {
+  const known = replica.get(key);
+  return known === undefined || compareVersions(known.version, version) < 0;
+}

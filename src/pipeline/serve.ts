@@ -1,0 +1,108 @@
+/**
+ * Answers what peers ask about this site's bucket, from the replica; only a fetched value is read from the bucket. What is
+ * served is in the own log: a version that a crash could still change must not travel by another way.
+ */
+import type { Checkpoint } from "../core/checkpoint.js";
+import type { DigestTree } from "../core/digest.js";
+import type { Key, SiteId } from "../core/ids.js";
+import { DIGEST_REFRESH_LEAVES, QUESTION_KEYS_MAX, QUESTION_KEY_BYTES_MAX, SLICE_MS } from "../core/limits.js";
+import { NO_BYTES, type Operation } from "../core/operation.js";
+import type { BucketStore, Clock, Questions } from "../core/ports.js";
+import { type Hello, PROTOCOL, type Summary, type SummaryPage } from "../core/question.js";
+import type { Replica } from "../core/replica.js";
+
+export interface AnswerDeps {
+  readonly site: SiteId;
+  readonly fingerprint: () => string;
+  readonly replica: Replica;
+  readonly store: BucketStore;
+  /** When everything captured so far is in the own log: where that ends. */
+  readonly logged: () => Promise<Checkpoint>;
+  readonly checkpoints: () => ReadonlyMap<SiteId, Checkpoint>;
+  readonly clock: Clock;
+}
+
+export interface Answers extends Questions {
+  /** What this site says of itself. */
+  introduce(): Promise<Hello>;
+}
+
+export function createAnswers(deps: AnswerDeps): Answers {
+  const { replica, clock } = deps;
+  const { digests } = replica;
+
+  async function introduce(): Promise<Hello> {
+    const log = await deps.logged();
+    await summedUp(digests, clock);
+    const { site } = deps;
+    const nowUs = Math.floor(clock.nowMs() * 1_000);
+    const [fingerprint, checkpoints] = [deps.fingerprint(), deps.checkpoints()];
+    return { protocol: PROTOCOL, site, fingerprint, nowUs, log, checkpoints, digest: digests.digest("") };
+  }
+
+  return {
+    introduce,
+    hello: () => introduce(),
+    async digests(prefixes) {
+      await summedUp(digests, clock);
+      return prefixes.map((prefix) => digests.children(prefix));
+    },
+    entries: (prefix, after) => Promise.resolve(pageOf(replica, digests.keys(prefix), after)),
+    versions: (keys) => Promise.resolve(keys.map((key) => summaryOf(replica, key))),
+    async fetch(key) {
+      await deps.logged();
+      return operationOf(deps, key);
+    },
+  };
+}
+
+/** Sums up what has changed, in slices: a million keys must not hold the event loop. */
+export async function summedUp(digests: DigestTree, clock: Clock): Promise<void> {
+  for (let done = false; !done; ) {
+    const beganMs = clock.elapsedMs();
+    do done = digests.refresh(DIGEST_REFRESH_LEAVES);
+    while (!done && clock.elapsedMs() - beganMs < SLICE_MS);
+    if (!done) await new Promise<void>((resolve) => clock.schedule(0, resolve));
+  }
+}
+
+export function summaryOf(replica: Replica, key: Key): Summary | null {
+  const known = replica.get(key);
+  return known === undefined ? null : { key, version: known.version, tombstone: known.tombstone };
+}
+
+function pageOf(replica: Replica, keys: readonly Key[], after: Key | null): SummaryPage {
+  const summaries: Summary[] = [];
+  let bytes = 0;
+  // A key that has gone since the page before: from its beginning, since repeats are harmless and gaps are not.
+  const from = after === null ? 0 : keys.indexOf(after) + 1;
+  for (let at = from; at < keys.length; at++) {
+    const key = keys[at];
+    const summary = key === undefined ? null : summaryOf(replica, key);
+    if (summary === null) continue;
+    bytes += summary.key.length;
+    if (summaries.length === QUESTION_KEYS_MAX || bytes > QUESTION_KEY_BYTES_MAX) return { summaries, more: true };
+    summaries.push(summary);
+  }
+  return { summaries, more: false };
+}
+
+/** Null while bucket and replica disagree: the tail is about to bring what the bucket has. */
+async function operationOf({ replica, store }: AnswerDeps, key: Key): Promise<Operation | null> {
+  const before = replica.get(key);
+  if (before === undefined) return null;
+  if (before.tombstone) return tombstoneOf(key, before.version, before.base);
+  const entry = await store.read(key);
+  const known = replica.get(key);
+  if (entry === null || known === undefined || entry.revision !== known.revision || entry.kind !== "put") return null;
+  return { kind: "put", key, value: entry.value, version: known.version, base: known.base, expiresUs: entry.expiresUs };
+}
+
+export const tombstoneOf = (key: Key, version: Operation["version"], base: Operation["base"]): Operation => ({
+  kind: "delete",
+  key,
+  value: NO_BYTES,
+  version,
+  base,
+  expiresUs: null,
+});

@@ -1,0 +1,91 @@
+/** What a round costs follows the differences, not the number of keys: measured in bytes, as they would go over the wire. */
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Key } from "../../src/core/ids.js";
+import type { Operation } from "../../src/core/operation.js";
+import type { Questions } from "../../src/core/ports.js";
+import { encodeDigests, encodeHello, encodePage, encodeVersions } from "../../src/core/question.js";
+import { type Replica, createReplica } from "../../src/core/replica.js";
+import { runRound } from "../../src/pipeline/reconcile.js";
+import { type Answers, createAnswers } from "../../src/pipeline/serve.js";
+import { operationAt } from "../core/arbitraries.js";
+import { keyNamed, siteNamed } from "../core/names.js";
+import { createVirtualClock } from "../memory/virtual-clock.js";
+
+const KEYS = 1_000_000;
+const [A, B] = [siteNamed("site-a"), siteNamed("site-b")];
+const clock = createVirtualClock();
+
+function answersOf(replica: Replica): Answers {
+  return createAnswers({
+    ...{ site: replica === replicas.a ? A : B, replica, clock },
+    fingerprint: () => "0123456789abcdef0123456789abcdef",
+    logged: () => Promise.resolve({ created: "1730542200000000000", sequence: KEYS }),
+    checkpoints: () => new Map([[replica === replicas.a ? B : A, { created: "1730542200000000000", sequence: KEYS }]]),
+    store: { read: () => Promise.resolve(null) } as never,
+  });
+}
+
+/** Asks directly, and counts what would have gone over the wire. */
+function counted(answers: Answers) {
+  const sizes: number[] = [];
+  const passed = <T>(question: unknown, answer: T, encode: (answer: T) => unknown): T => {
+    sizes.push(JSON.stringify(question).length, JSON.stringify(encode(answer)).length);
+    return answer;
+  };
+  const asked: Questions = {
+    hello: async (hello) => passed(encodeHello(hello), await answers.hello(hello), encodeHello),
+    digests: async (prefixes) => passed({ prefixes }, await answers.digests(prefixes), encodeDigests),
+    entries: async (prefix, after) => passed({ prefix, after }, await answers.entries(prefix, after), encodePage),
+    versions: async (keys) => passed({ keys }, await answers.versions(keys), encodeVersions),
+    fetch: (key) => Promise.resolve(fetched.get(key) ?? null),
+  };
+  return { sizes, asked };
+}
+
+const replicas = { a: createReplica(A), b: createReplica(B) };
+const fetched = new Map<Key, Operation>();
+
+async function round() {
+  const { sizes, asked } = counted(answersOf(replicas.b));
+  const applied: Operation[] = [];
+  const running = runRound({
+    ...{ peer: B, peerAsked: asked, own: answersOf(replicas.a), replica: replicas.a, clock, signal: new AbortController().signal },
+    isTaken: () => Promise.resolve(false),
+    apply: (operation) => {
+      applied.push(operation);
+      replicas.a.recordApplied(operation, KEYS + applied.length);
+      return Promise.resolve(true);
+    },
+  });
+  let over = false;
+  void running.finally(() => (over = true));
+  await clock.runUntil(() => over, 60_000);
+  return { ...(await running), applied: applied.map(({ key }) => key).sort(), sizes };
+}
+
+describe(`among ${KEYS.toLocaleString("en")} keys`, () => {
+  beforeAll(() => {
+    for (let n = 0; n < KEYS; n++) {
+      const operation = operationAt(1_700_000_000_000_000 + n, n % 2 === 0 ? A : B, { key: keyNamed(`users.${n}.profile`) });
+      for (const replica of [replicas.a, replicas.b]) replica.recordApplied(operation, n + 1);
+    }
+  });
+
+  it("equal sides exchange one message below 1 KiB", async () => {
+    const { result, sizes } = await round();
+    expect([result, sizes.length]).toEqual(["equal", 2]);
+    for (const size of sizes) expect(size).toBeLessThan(1_024);
+  });
+
+  it("ten differences cost less than 64 KiB, each message of it less than that", async () => {
+    const keys = Array.from({ length: 10 }, (_, n) => keyNamed(`users.${n * 99_991}.profile`));
+    for (const [n, key] of keys.entries()) {
+      const operation = operationAt(1_800_000_000_000_000 + n, B, { key });
+      fetched.set(key, operation);
+      replicas.b.recordApplied(operation, KEYS + 100 + n);
+    }
+    const { result, applied, sizes } = await round();
+    expect([result, applied]).toEqual(["equal", [...keys].sort()]);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(64 * 1_024);
+  });
+});
