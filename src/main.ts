@@ -4,7 +4,9 @@ import { Command, CommanderError } from "commander";
 import { programVersion } from "./cli/common-options.js";
 import { EXIT, exitCodeOf } from "./cli/exit-codes.js";
 import { addDemo } from "./cli/demo.js";
+import { addPause, addResume } from "./cli/pause.js";
 import { addPlan } from "./cli/plan.js";
+import { addReconcile } from "./cli/reconcile.js";
 import { addRun } from "./cli/run.js";
 import { addStatus } from "./cli/status.js";
 import { addValidate } from "./cli/validate.js";
@@ -16,7 +18,8 @@ const program = new Command("kvgw")
   .version(programVersion())
   .showHelpAfterError("(kvgw --help lists the commands)")
   .exitOverride();
-for (const add of [addRun, addValidate, addPlan, addStatus, addVerify, addDemo]) add(program);
+const COMMANDS = [addRun, addValidate, addPlan, addStatus, addVerify, addReconcile, addPause, addResume, addDemo];
+for (const add of COMMANDS) add(program);
 for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
 
 try {

@@ -2,9 +2,9 @@
  * A running gateway, asked over its HTTP API. Every question has an end, and what is not the answer of a gateway is an
  * error that says how to come to one.
  */
-import { GatewayError } from "../core/errors.js";
-import { GATEWAY_ANSWER_MS } from "../core/limits.js";
-import type { GatewayStatus } from "../gateway/status.js";
+import { ERROR_REMEDY, type ErrorCode, GatewayError } from "../core/errors.js";
+import { GATEWAY_ACT_MS, GATEWAY_ANSWER_MS } from "../core/limits.js";
+import type { GatewayStatus, PauseOutcome, ReconcileRequest } from "../gateway/status.js";
 import { printable } from "./wording.js";
 
 /** KVGW_UNREACHABLE if no gateway answers there, KVGW_DENIED if it wants another token. */
@@ -12,13 +12,21 @@ export interface GatewayClient {
   status(): Promise<GatewayStatus>;
   /** The config in force in the form of the file, secrets blanked; null while none is loaded. */
   config(): Promise<unknown>;
+  /** These fail with the gateway's own refusal, too: KVGW_USAGE for an unknown bucket, KVGW_BUCKET_NOT_RUNNING, … */
+  reconcile(bucket: string): Promise<ReconcileRequest>;
+  pause(bucket: string): Promise<PauseOutcome>;
+  resume(bucket: string): Promise<PauseOutcome>;
 }
 
 /** KVGW_USAGE if `url` cannot be one. @param token sent as bearer */
 export function createGatewayClient(url: string, token: string | undefined): GatewayClient {
   const base = parseBase(url);
   const headers = token === undefined || token === "" ? {} : { authorization: `Bearer ${token}` };
-  const get = (path: string) => ask(new URL(path, base), { headers });
+  const get = (path: string) => ask(new URL(path, base), { headers, method: "GET", withinMs: GATEWAY_ANSWER_MS });
+  const act = (bucket: string, what: string) => {
+    const url = new URL(`api/v1/buckets/${encodeURIComponent(bucket)}/${what}`, base);
+    return ask(url, { headers, method: "POST", withinMs: GATEWAY_ACT_MS });
+  };
   return {
     async status() {
       const answer = await get("api/v1/status");
@@ -26,6 +34,9 @@ export function createGatewayClient(url: string, token: string | undefined): Gat
       throw unreachable(base, "what answers there is no gateway");
     },
     config: () => get("api/v1/config"),
+    reconcile: async (bucket) => (await act(bucket, "reconcile")) as ReconcileRequest,
+    pause: async (bucket) => (await act(bucket, "pause")) as PauseOutcome,
+    resume: async (bucket) => (await act(bucket, "resume")) as PauseOutcome,
   };
 }
 
@@ -36,26 +47,51 @@ function parseBase(url: string): URL {
   throw new GatewayError("KVGW_USAGE", message);
 }
 
-async function ask(url: URL, { headers }: { readonly headers: Record<string, string> }): Promise<unknown> {
+interface Question {
+  readonly method: "GET" | "POST";
+  readonly headers: Record<string, string>;
+  readonly withinMs: number;
+}
+
+async function ask(url: URL, { method, headers, withinMs }: Question): Promise<unknown> {
   let response: Response;
   let text: string;
   try {
     // A redirect would carry the token to somebody else.
-    response = await fetch(url, { headers, redirect: "error", signal: AbortSignal.timeout(GATEWAY_ANSWER_MS) });
+    response = await fetch(url, { method, headers, redirect: "error", signal: AbortSignal.timeout(withinMs) });
     text = await response.text();
   } catch (thrown) {
-    throw unreachable(url, reasonOf(thrown), thrown);
+    throw unreachable(url, reasonOf(thrown, withinMs), thrown);
   }
   if (response.status === 401 || response.status === 403) {
     const message = `the gateway at ${url.origin} refuses (${response.status}); set KVGW_TOKEN to its token`;
     throw new GatewayError("KVGW_DENIED", message);
   }
-  if (!response.ok) throw unreachable(url, `it answers ${response.status}`);
+  const answer = parseAnswer(text);
+  if (!response.ok) {
+    // Whoever has a status to tell is a gateway, so only what is asked after that is refused by one.
+    const refusal = method === "POST" ? refusalOf(answer) : null;
+    throw refusal ?? unreachable(url, `it answers ${response.status}`);
+  }
+  if (isObject(answer) || answer === null) return answer;
+  throw unreachable(url, "what answers there is no gateway");
+}
+
+/** Undefined if it is no JSON. */
+function parseAnswer(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
-  } catch (thrown) {
-    throw unreachable(url, "what answers there is no gateway", thrown);
+  } catch {
+    return undefined;
   }
+}
+
+/** What a gateway says when it refuses; null if nothing says so. */
+function refusalOf(answer: unknown): GatewayError | null {
+  if (!isObject(answer)) return null;
+  const { code, message } = answer as { readonly code?: unknown; readonly message?: unknown };
+  if (typeof code !== "string" || typeof message !== "string" || !Object.hasOwn(ERROR_REMEDY, code)) return null;
+  return new GatewayError(code as ErrorCode, printable(message));
 }
 
 function unreachable(url: URL, why: string, cause?: unknown): GatewayError {
@@ -64,9 +100,9 @@ function unreachable(url: URL, why: string, cause?: unknown): GatewayError {
 }
 
 /** `fetch` hides the reason one or two levels deep. */
-function reasonOf(thrown: unknown): string {
+function reasonOf(thrown: unknown, withinMs: number): string {
   if (!(thrown instanceof Error)) return String(thrown);
-  if (thrown.name === "TimeoutError") return `no answer within ${GATEWAY_ANSWER_MS / 1_000} s`;
+  if (thrown.name === "TimeoutError") return `no answer within ${withinMs / 1_000} s`;
   const { cause } = thrown;
   const code = (cause as { readonly code?: unknown } | undefined)?.code;
   if (typeof code === "string") return code === "ECONNREFUSED" ? "nobody listens there" : code;

@@ -1,11 +1,12 @@
 /** `kvgw status`: what a running gateway says of itself, for people. Exit code 0 whenever it could be asked. */
 import type { Command } from "commander";
+import { formatSeconds } from "../core/age.js";
 import type { BucketState, PeerState, Reason } from "../core/events.js";
-import type { BucketStatus, GatewayStatus, PeerStatus } from "../gateway/status.js";
+import type { BucketStatus, GatewayStatus, PausedBy, PeerStatus } from "../gateway/status.js";
 import { type CommonOptions, GATEWAY_OPTION, JSON_OPTION, gatewayUrl } from "./common-options.js";
 import { createGatewayClient } from "./gateway-client.js";
 import { type Terminal, createTerminal, table } from "./terminal.js";
-import { count, formatAgo, formatSeconds, printable } from "./wording.js";
+import { count, formatAgo, printable } from "./wording.js";
 
 export function addStatus(program: Command): void {
   program
@@ -19,7 +20,7 @@ export function addStatus(program: Command): void {
 async function showStatus(options: CommonOptions, terminal: Terminal): Promise<void> {
   const status = await createGatewayClient(gatewayUrl(options), process.env["KVGW_TOKEN"]).status();
   if (options.json === true) terminal.printJson(status);
-  else terminal.print(describeStatus(status, terminal, Date.now()));
+  else terminal.print(describeStatus(status, terminal, Date.parse(status.now)));
 }
 
 /** As text: who and what, one line per bucket, one per peer of each, and what is wrong in full sentences. */
@@ -77,7 +78,7 @@ function peerTable(peers: readonly PeerLine[], terminal: Terminal, nowMs: number
     colouredState(peer.state, terminal),
     lag(peer, terminal),
     String(peer.checkpoint),
-    formatAgo(peer.lastEqualAt, nowMs),
+    lastEqual(peer, terminal, nowMs),
   ]);
   return table(terminal, head, rows);
 }
@@ -87,16 +88,28 @@ function lag({ lagOperations, lagSeconds }: PeerStatus, { colour }: Terminal): s
   return lagOperations === 0 ? text : colour.yellow(text);
 }
 
+function lastEqual({ lastEqualAt, reconcile }: PeerStatus, { colour }: Terminal, nowMs: number): string {
+  const age = formatAgo(lastEqualAt, nowMs);
+  return lastEqualAt === null || reconcile.reason !== null ? colour.yellow(age) : age;
+}
+
 function colouredState(state: BucketState | PeerState, { colour }: Terminal): string {
   if (state === "live") return colour.green(state);
   return state === "degraded" || state === "parked" ? colour.red(state) : colour.yellow(state);
 }
 
 function reasons(buckets: readonly BucketLine[], peers: readonly PeerLine[], { colour }: Terminal): string {
+  const pause = (bucket: string, by: readonly PausedBy[]) =>
+    by.length === 0 ? [] : [`${colour.bold(bucket)}: ${pauseSentence(bucket, by)}`];
   const sentence = (where: string, reason: Reason | null) =>
     reason === null ? [] : [`${colour.bold(where)}: ${reason.code} ${printable(reason.message)}`];
   return [
     ...buckets.flatMap(([name, { reason }]) => sentence(name, reason)),
+    ...buckets.flatMap(([name, { pausedBy }]) => pause(name, pausedBy)),
     ...peers.flatMap(({ bucket, peer, reason }) => sentence(`${bucket} from ${peer}`, reason)),
+    ...peers.flatMap(({ bucket, peer, reconcile }) => sentence(`${bucket} reconciled with ${peer}`, reconcile.reason)),
   ].join("\n");
 }
+
+const pauseSentence = (bucket: string, by: readonly PausedBy[]): string =>
+  by.includes("config") ? "paused by the config" : `paused on request; kvgw resume ${bucket} ends it`;

@@ -39,6 +39,8 @@ export interface ReconcileCounters {
   /** When the last round came to its end, and when the last one that proved both sides equal did; 0 for never. */
   lastMs: number;
   lastEqualMs: number;
+  /** By how much the peer's clock was ahead of ours in the last round, null before the first. */
+  clockSkewMs: number | null;
 }
 
 export interface BucketCounters {
@@ -68,7 +70,7 @@ export function peerCounters(counters: BucketCounters, peer: SiteId): PeerCounte
     ignored: { stale: 0, duplicate: 0, filtered: 0 },
     setAside: noneSetAside(),
     conflicts: { local_won: 0, peer_won: 0 },
-    reconcile: { rounds: { equal: 0, different: 0, failed: 0 }, repairs: 0, lastDurationS: 0, lastMs: 0, lastEqualMs: 0 },
+    reconcile: { rounds: { equal: 0, different: 0, failed: 0 }, repairs: 0, lastDurationS: 0, lastMs: 0, lastEqualMs: 0, clockSkewMs: null },
     latency: { counts: new Float64Array(LATENCY_BOUNDS_S.length + 1), sum: 0 },
   };
   counters.peers.set(peer, made);

@@ -16,6 +16,7 @@ export const ERROR_REMEDY = {
   KVGW_BUCKET_MISSING: "operator",
   KVGW_BUCKET_UNSUITABLE: "operator",
   KVGW_BUCKET_FULL: "operator",
+  KVGW_BUCKET_NOT_RUNNING: "operator",
   KVGW_LOG_MISSING: "retry",
   KVGW_LOG_UNSUITABLE: "operator",
   KVGW_LOG_FULL: "operator",

@@ -110,6 +110,11 @@ export const HTTP_BODY_BYTES_MAX = CONFIG_BYTES_MAX;
 // ── commands ──────────────────────────────────────────────────────────────────────────────────────────────────────
 /** A gateway answers from memory; longer means that nobody is there. */
 export const GATEWAY_ANSWER_MS = 5_000;
+/** What changes something takes longer: a pause waits for the bucket's orderly stop, behind a reload at worst. */
+export const GATEWAY_ACT_MS = 2 * SHUTDOWN_MS;
+/** How often `kvgw reconcile` looks for results, and for how long: the rounds go on without it. */
+export const RECONCILE_POLL_MS = 250;
+export const RECONCILE_WAIT_MS = 5 * 60_000;
 /** `verify` looks at a differing key again this often and this much later each time: two seconds in all, which is more
  *  than an operation takes on its way, and than the second by which two sites may round a time to live apart. */
 export const VERIFY_LOOKS_MAX = 4;

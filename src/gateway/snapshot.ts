@@ -1,6 +1,7 @@
 /** Puts the status together out of what runs. Pure: the same parts give the same snapshot. */
 import type { GatewayConfig } from "../config/config.js";
-import type { BucketCounters, ReconcileCounters } from "../core/counters.js";
+import { type BucketCounters, type ReconcileCounters, peerCounters } from "../core/counters.js";
+import type { Reason } from "../core/events.js";
 import type { BucketName, SiteId } from "../core/ids.js";
 import type { PeerSnapshot } from "../pipeline/replicate.js";
 import type { BucketStatus, GatewayStatus, PeerStatus, SiteStatus } from "./status.js";
@@ -22,7 +23,7 @@ export interface StatusParts {
   readonly configPath: string;
 }
 
-const iso = (ms: number): string => new Date(ms).toISOString();
+export const iso = (ms: number): string => new Date(ms).toISOString();
 
 export function createStatus(parts: StatusParts, supervisors: readonly Supervisor[]): GatewayStatus {
   const { loaded } = parts;
@@ -32,6 +33,7 @@ export function createStatus(parts: StatusParts, supervisors: readonly Superviso
     site,
     version: parts.version,
     startedAt: iso(parts.startedMs),
+    now: iso(parts.nowMs),
     ready: notReady.length === 0,
     notReady,
     config: {
@@ -64,39 +66,59 @@ function missing({ loaded, localConnected }: StatusParts, supervisors: readonly 
 }
 
 function siteStatus(peer: SiteId, supervisors: readonly Supervisor[]): SiteStatus {
+  const clockSkewMs = skewOf(peer, supervisors);
   for (const supervisor of supervisors) {
     const lease = supervisor.ports().peer(peer);
-    if (lease !== undefined) return { connected: lease.connected(), rttMs: lease.rttMs(), clockSkewMs: null };
+    if (lease !== undefined) return { connected: lease.connected(), rttMs: lease.rttMs(), clockSkewMs };
   }
-  return { connected: false, rttMs: null, clockSkewMs: null };
+  return { connected: false, rttMs: null, clockSkewMs };
+}
+
+/** As the latest round of any bucket has measured it; every bucket measures the same two clocks. */
+function skewOf(peer: SiteId, supervisors: readonly Supervisor[]): number | null {
+  let latest: ReconcileCounters | null = null;
+  for (const supervisor of supervisors) {
+    const measured = supervisor.counters().peers.get(peer)?.reconcile;
+    if (measured !== undefined && measured.lastMs > (latest?.lastMs ?? 0)) latest = measured;
+  }
+  return latest?.clockSkewMs ?? null;
 }
 
 function bucketStatus(supervisor: Supervisor, site: SiteId): BucketStatus {
   const { keys, tombstones, setAside, peers } = supervisor.snapshot();
-  const others = [...supervisor.config().sites.keys()].filter((peer) => peer !== site);
   return {
     state: supervisor.state(),
     reason: supervisor.reason(),
+    pausedBy: supervisor.pausedBy(),
     startedAt: iso(supervisor.startedMs()),
     keys,
     tombstones,
     conflicts: conflicts(supervisor.counters()),
     setAside,
     peers: record<SiteId, PeerStatus>(
-      others.map((peer) => [peer, peerStatus(peers.get(peer), supervisor.counters().peers.get(peer)?.reconcile)]),
+      peersOf(supervisor, site).map((peer) => {
+        const { reconcile } = peerCounters(supervisor.counters(), peer);
+        return [peer, peerStatus(peers.get(peer), reconcile, supervisor.roundFailure(peer))];
+      }),
     ),
   };
 }
 
-function peerStatus(snapshot: PeerSnapshot | undefined, reconcile: ReconcileCounters | undefined): PeerStatus {
-  const rounds = { lastReconcileAt: isoOrNull(reconcile?.lastMs), lastEqualAt: isoOrNull(reconcile?.lastEqualMs) };
-  if (snapshot === undefined) {
-    return { state: "starting", reason: null, lagOperations: 0, lagSeconds: 0, checkpoint: 0, ...rounds };
-  }
-  return { ...snapshot, ...rounds };
+/** Every other site of the bucket. */
+export const peersOf = (supervisor: Supervisor, site: SiteId): readonly SiteId[] =>
+  [...supervisor.config().sites.keys()].filter((peer) => peer !== site);
+
+function peerStatus(snapshot: PeerSnapshot | undefined, counted: ReconcileCounters, reason: Reason | null): PeerStatus {
+  const { rounds, repairs, lastDurationS, lastMs, lastEqualMs } = counted;
+  return {
+    ...(snapshot ?? { state: "starting", reason: null, lagOperations: 0, lagSeconds: 0, checkpoint: 0 }),
+    lastReconcileAt: isoOrNull(lastMs),
+    lastEqualAt: isoOrNull(lastEqualMs),
+    reconcile: { rounds: { ...rounds }, repaired: repairs, durationSeconds: lastDurationS, reason },
+  };
 }
 
-const isoOrNull = (ms: number | undefined): string | null => (ms === undefined || ms === 0 ? null : iso(ms));
+const isoOrNull = (ms: number): string | null => (ms === 0 ? null : iso(ms));
 
 function conflicts(counters: BucketCounters): number {
   let sum = 0;

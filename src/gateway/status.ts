@@ -2,7 +2,7 @@
  * What a gateway says of itself: a pure snapshot, made when asked for. The shape of `GET /api/v1/status`, the source of
  * metrics and readiness. Nothing in it is computed twice elsewhere.
  */
-import type { BucketCounters } from "../core/counters.js";
+import type { BucketCounters, RoundResult } from "../core/counters.js";
 import type { BucketState, PeerState, Reason } from "../core/events.js";
 import type { BucketName, SiteId } from "../core/ids.js";
 
@@ -11,6 +11,8 @@ export interface GatewayStatus {
   /** Of this program. */
   readonly version: string;
   readonly startedAt: string;
+  /** The gateway's own time, from which ages are counted. */
+  readonly now: string;
   readonly ready: boolean;
   /** What is missing for `ready`, one sentence each. */
   readonly notReady: readonly string[];
@@ -33,9 +35,13 @@ export interface SiteStatus {
   readonly clockSkewMs: number | null;
 }
 
+/** The config's `paused: true`, or a request, which stays in the site's state until it is taken back. */
+export type PausedBy = "config" | "request";
+
 export interface BucketStatus {
   readonly state: BucketState;
   readonly reason: Reason | null;
+  readonly pausedBy: readonly PausedBy[];
   readonly startedAt: string;
   readonly keys: number;
   readonly tombstones: number;
@@ -51,8 +57,37 @@ export interface PeerStatus {
   readonly lagSeconds: number;
   /** The sequence of the peer's log below which everything is applied here. */
   readonly checkpoint: number;
+  /** The end of the last round that came to its end, and of the last one that proved both sides equal. */
   readonly lastReconcileAt: string | null;
   readonly lastEqualAt: string | null;
+  readonly reconcile: ReconcileStatus;
+}
+
+export interface ReconcileStatus {
+  readonly rounds: Readonly<Record<RoundResult, number>>;
+  /** Keys that this site took from the peer. */
+  readonly repaired: number;
+  /** Of the round that came to its end last. */
+  readonly durationSeconds: number;
+  /** Why the last round failed, null if it did not. */
+  readonly reason: Reason | null;
+}
+
+/** What became of a request for rounds. */
+export interface ReconcileRequest {
+  readonly bucket: BucketName;
+  /** The gateway's own time: a round that began later is the one asked for, or follows it. */
+  readonly requestedAt: string;
+  readonly peers: readonly SiteId[];
+}
+
+/** What became of a request to pause or to resume. */
+export interface PauseOutcome {
+  readonly bucket: BucketName;
+  readonly state: BucketState;
+  /** Empty where nothing pauses the bucket any more. */
+  readonly pausedBy: readonly PausedBy[];
+  readonly message: string;
 }
 
 /** Counters of every bucket that runs, for the metrics. */

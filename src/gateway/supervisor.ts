@@ -1,6 +1,9 @@
 /**
  * Keeps one bucket's pipeline running: starts a run, and after a failure the next one, later each time. A failure that
  * only a person can mend, and no other in between, parks the bucket after a while. Whatever happens here, no other bucket notices (I9).
+ *
+ * A bucket is paused while the config says so, or while somebody's request does. A request stands in the site's state, so
+ * it outlives the process; before the first run it is read there.
  */
 import type { BucketConfig } from "../config/config.js";
 import type { BucketCounters } from "../core/counters.js";
@@ -9,10 +12,11 @@ import type { BucketState, Observe, Reason } from "../core/events.js";
 import type { SiteId } from "../core/ids.js";
 import { BACKOFF_RESET_MS, PARK_AFTER_FAILURES } from "../core/limits.js";
 import type { Clock, Random } from "../core/ports.js";
-import { type PipelineSnapshot, createPipeline } from "../pipeline/pipeline.js";
+import { type PipelinePorts, type PipelineSnapshot, createPipeline } from "../pipeline/pipeline.js";
 import { createBackoff, wait } from "../pipeline/retry.js";
 import { LIFE, type LifeInput } from "../pipeline/state.js";
 import type { BucketPorts } from "./build.js";
+import type { PausedBy } from "./status.js";
 
 export interface SupervisorDeps {
   readonly site: SiteId;
@@ -26,8 +30,15 @@ export interface SupervisorDeps {
 export interface Supervisor {
   /** Takes over settings that need no restart. */
   update(config: BucketConfig): void;
-  /** Asks for a round of reconcile with every peer; nothing where the bucket does not run. */
-  reconcile(): void;
+  /** Asks for a round of reconcile with every peer; false where the bucket does not run. */
+  reconcile(): boolean;
+  /** Pauses on request: resolves when nothing runs any more. KVGW_UNREACHABLE, KVGW_STATE_UNAVAILABLE: nothing changes. */
+  pause(): Promise<void>;
+  /** Takes a request to pause back, and ends a parking. Fails as `pause` does. */
+  resume(): Promise<void>;
+  pausedBy(): readonly PausedBy[];
+  /** Why the last round with the peer did not come to its end, null if it did. */
+  roundFailure(peer: SiteId): Reason | null;
   /** Orderly; resolves when nothing of the bucket runs any more. */
   stop(): Promise<void>;
   state(): BucketState;
@@ -42,6 +53,7 @@ export interface Supervisor {
 export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): Supervisor {
   const { clock, observe, ports, counters } = deps;
   const bucket = initial.name;
+  const pauseKey = `pause.${bucket}`;
   const stopping = new AbortController();
   const startedMs = clock.nowMs();
   const backoff = createBackoff(deps.random);
@@ -50,6 +62,11 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
   let reason: Reason | null = null;
   // Failures in a row that do not mend themselves.
   let hopeless = 0;
+  // Whether somebody has asked for a pause; null until the site's state has told.
+  let pauseAsked: boolean | null = null;
+  let underWay = false;
+  let turn: Promise<void> = Promise.resolve();
+  const roundFailures = new Map<SiteId, Reason>();
   // Ends the wait or the run that goes on, when the settings or the supervisor change.
   let interruption = new AbortController();
 
@@ -62,14 +79,43 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
     observe({ type: "bucket-state", bucket, state, reason });
   }
 
+  const isPaused = () => config.paused || pauseAsked === true;
+
+  async function openPorts(): Promise<PipelinePorts> {
+    const run = interruption;
+    const opened = await ports.open();
+    if (pauseAsked === null) {
+      const found = (await opened.state.load(pauseKey)) === true;
+      // Somebody may have asked in the meantime.
+      pauseAsked ??= found;
+    }
+    if (isPaused()) run.abort();
+    return opened;
+  }
+
+  async function savePause(asked: boolean): Promise<void> {
+    const { state: siteState } = await ports.open();
+    await siteState.save(pauseKey, asked);
+    pauseAsked = asked;
+  }
+
+  function interrupt(): Promise<void> {
+    interruption.abort();
+    return turn;
+  }
+
   const pipeline = createPipeline({
     site: deps.site,
     config: () => config,
-    openPorts: () => ports.open(),
+    openPorts,
     counters,
     clock,
     random: deps.random,
-    observe,
+    observe(event) {
+      if (event.type === "reconciled" && event.reason !== null) roundFailures.set(event.peer, event.reason);
+      if (event.type === "reconciled" && event.reason === null) roundFailures.delete(event.peer);
+      observe(event);
+    },
     onPeerUp: (peer, callback) => ports.onPeerUp(peer, callback),
     onTrouble: (error) => (error === null ? enter("recovered") : enter("trouble", error)),
     onCaptured: () => enter("captured"),
@@ -79,11 +125,17 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
     enter("restart");
     const beganMs = clock.elapsedMs();
     try {
-      await pipeline.run(interruption.signal);
+      underWay = true;
+      await pipeline.run(interruption.signal).finally(endRun);
     } catch (thrown) {
       if (clock.elapsedMs() - beganMs >= BACKOFF_RESET_MS) beginAnew();
       await recover(toGatewayError(thrown));
     }
+  }
+
+  function endRun(): void {
+    underWay = false;
+    roundFailures.clear();
   }
 
   function beginAnew(): void {
@@ -106,15 +158,22 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
 
   async function supervise(): Promise<void> {
     while (!stopping.signal.aborted) {
-      interruption = new AbortController();
-      if (config.paused) enter("pause");
-      if (state === "paused" || state === "parked") await aborted(interruption.signal);
-      else await attempt();
-      if (state === "paused" && !config.paused) enter("resume");
-      if (state === "parked" && interruption.signal.aborted) {
-        beginAnew();
-        enter("resume");
-      }
+      turn = takeTurn();
+      await turn;
+    }
+  }
+
+  /** One run or one rest. At its end the state says what comes next. */
+  async function takeTurn(): Promise<void> {
+    interruption = new AbortController();
+    if (isPaused()) enter("pause");
+    if (state === "paused" || state === "parked") await aborted(interruption.signal);
+    else await attempt();
+    if (isPaused()) return enter("pause");
+    if (state === "paused") enter("resume");
+    if (state === "parked" && interruption.signal.aborted) {
+      beginAnew();
+      enter("resume");
     }
   }
 
@@ -126,7 +185,20 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
       config = next;
       if (pauseChanged || state === "parked") interruption.abort();
     },
-    reconcile: () => pipeline.reconcile(),
+    reconcile() {
+      if (underWay) pipeline.reconcile();
+      return underWay;
+    },
+    async pause() {
+      await savePause(true);
+      await interrupt();
+    },
+    async resume() {
+      if (pauseAsked !== false) await savePause(false);
+      if (state === "paused" || state === "parked") await interrupt();
+    },
+    pausedBy: () => [...(config.paused ? ["config" as const] : []), ...(pauseAsked === true ? ["request" as const] : [])],
+    roundFailure: (peer) => roundFailures.get(peer) ?? null,
     async stop() {
       stopping.abort();
       interruption.abort();

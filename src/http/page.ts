@@ -3,6 +3,8 @@
  * source.
  */
 import type { FastifyInstance } from "fastify";
+import type { Reason } from "../core/events.js";
+import { ageOf } from "../core/age.js";
 import type { BucketStatus, GatewayStatus, PeerStatus } from "../gateway/status.js";
 
 export interface PageDeps {
@@ -18,7 +20,7 @@ export function registerPage(app: FastifyInstance, deps: PageDeps): void {
 }
 
 function page(status: GatewayStatus): string {
-  const rows = Object.entries<BucketStatus>(status.buckets).map(bucketRow);
+  const rows = Object.entries<BucketStatus>(status.buckets).map((bucket) => bucketRow(bucket, Date.parse(status.now)));
   const error = status.config.lastError;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
@@ -35,17 +37,20 @@ ${rows.join("\n")}
 `;
 }
 
-function bucketRow([name, bucket]: readonly [string, BucketStatus]): string {
+function bucketRow([name, bucket]: readonly [string, BucketStatus], nowMs: number): string {
   const state = bucket.reason === null ? bucket.state : `${bucket.state}: ${bucket.reason.message}`;
-  const peers = Object.entries<PeerStatus>(bucket.peers).map(peerCell);
+  const peers = Object.entries<PeerStatus>(bucket.peers).map((peer) => peerCell(peer, nowMs));
   const numbers = [bucket.keys, bucket.tombstones, bucket.conflicts, bucket.setAside].map(String);
   const cells = [name, state, ...numbers].map(escape);
   return `<tr>${[...cells, peers.join("<br>")].map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
 }
 
-function peerCell([name, peer]: readonly [string, PeerStatus]): string {
-  const why = peer.reason === null ? "" : `: ${peer.reason.message}`;
-  return escape(`${name} ${peer.state}${why}, lag ${peer.lagOperations} operations, ${peer.lagSeconds} s`);
+function peerCell([name, peer]: readonly [string, PeerStatus], nowMs: number): string {
+  const because = (reason: Reason | null) => (reason === null ? "" : `: ${reason.message}`);
+  const lag = `lag ${peer.lagOperations} operations, ${peer.lagSeconds} s`;
+  const equal = `last equal ${ageOf(peer.lastEqualAt, nowMs)}`;
+  const failed = peer.reconcile.reason === null ? "" : `, reconcile failed${because(peer.reconcile.reason)}`;
+  return escape(`${name} ${peer.state}${because(peer.reason)}, ${lag}, ${equal}${failed}`);
 }
 
 function paragraphs(texts: readonly string[]): string {

@@ -32,12 +32,16 @@ export interface HttpServer {
 
 /** A client that takes longer to send its request is not one of ours; it would hold a socket for ever. */
 const REQUEST_MS_MAX = 10_000;
+/** Longer than any bucket's name with every character encoded. */
+const NAME_LENGTH_MAX = 1_024;
 
 export function createHttpServer(deps: HttpDeps, address: HttpAddress): HttpServer {
   const app = fastify({
     bodyLimit: HTTP_BODY_BYTES_MAX,
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: true,
+    // A bucket's name in a path.
+    routerOptions: { maxParamLength: NAME_LENGTH_MAX },
     frameworkErrors: (error, _request, reply) => {
       sendError(error, reply.headers(SECURITY_HEADERS));
     },

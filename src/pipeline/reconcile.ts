@@ -31,8 +31,8 @@ import { type Answers, summaryOf, summedUp, tombstoneOf } from "./serve.js";
 export interface Round {
   /** `equal`: each side holds what the other had. `different`: not yet, or never where a value is set aside. */
   readonly result: "equal" | "different";
-  /** What the peer said of itself. */
-  readonly peer: Hello;
+  /** By how much the peer's clock is ahead of this site's, give or take half the time of the answer. */
+  readonly skewMs: number;
   /** Keys that this site took from the peer. */
   readonly repaired: number;
 }
@@ -60,9 +60,15 @@ interface Difference {
 /** KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_ANSWER_UNREADABLE, KVGW_PEER_UNSUITABLE. */
 export async function runRound(deps: RoundDeps): Promise<Round> {
   const own = await deps.own.introduce();
+  const askedMs = deps.clock.nowMs();
   const peer = await deps.peerAsked.hello(own);
   refuseUnsuitable(deps.peer, own, peer);
-  if (isSame(own.digest, peer.digest)) return { result: "equal", peer, repaired: 0 };
+  const skewMs = peer.nowUs / 1_000 - (askedMs + deps.clock.nowMs()) / 2;
+  return { ...(await compare(deps, own, peer)), skewMs };
+}
+
+async function compare(deps: RoundDeps, own: Hello, peer: Hello): Promise<Pick<Round, "result" | "repaired">> {
+  if (isSame(own.digest, peer.digest)) return { result: "equal", repaired: 0 };
   const differences: Difference[] = [];
   let [repaired, seen] = [0, 0];
   for await (const found of narrow(deps)) {
@@ -71,10 +77,10 @@ export async function runRound(deps: RoundDeps): Promise<Round> {
     // Many differences are not under way, and their number must not grow in memory.
     if (differences.length >= RECONCILE_KEYS_MAX) repaired += await repair(deps, differences.splice(0));
   }
-  if (seen >= RECONCILE_KEYS_MAX) return { result: "different", peer, repaired: repaired + (await repair(deps, differences)) };
+  if (seen >= RECONCILE_KEYS_MAX) return { result: "different", repaired: repaired + (await repair(deps, differences)) };
   await wait(deps.clock, RECONCILE_LOOK_AGAIN_MS, deps.signal);
   repaired += await repair(deps, differences);
-  return { result: (await settled(deps, differences)) ? "equal" : "different", peer, repaired };
+  return { result: (await settled(deps, differences)) ? "equal" : "different", repaired };
 }
 
 function refuseUnsuitable(expected: SiteId, own: Hello, peer: Hello): void {

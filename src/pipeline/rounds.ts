@@ -56,7 +56,8 @@ export function createRounds(deps: RoundsDeps): Rounds {
   async function round(): Promise<boolean> {
     const beganMs = clock.elapsedMs();
     try {
-      const { result, repaired } = await runRound(deps);
+      const { result, repaired, skewMs } = await runRound(deps);
+      counters.clockSkewMs = skewMs;
       counters.rounds[result]++;
       counters.repairs += repaired;
       counters.lastDurationS = (clock.elapsedMs() - beganMs) / 1_000;

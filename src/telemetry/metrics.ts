@@ -65,6 +65,17 @@ const METRICS: Readonly<Record<string, Definition>> = {
   tombstones: gauge(BUCKET, "Keys kept only to remember their deletion", perBucketState((of) => of.tombstones)),
   lag_operations: gauge(PEER, "Operations of a peer not yet applied here", perPeerState((of) => of.lagOperations)),
   lag_seconds: gauge(PEER, "How long a peer's changes have been missing here", perPeerState((of) => of.lagSeconds)),
+  reconcile_rounds_total: counter(
+    [...PEER, "result"],
+    "Rounds of reconcile with a peer, by their result",
+    perPeerAnd((of) => of.reconcile.rounds),
+  ),
+  reconcile_repairs_total: counter(PEER, "Keys taken from a peer by reconcile", perPeer((of) => of.reconcile.repairs)),
+  reconcile_duration_seconds: gauge(
+    PEER,
+    "How long the last round took that came to its end; absent until then",
+    perPeer(({ reconcile }) => (reconcile.lastMs === 0 ? null : reconcile.lastDurationS)),
+  ),
   last_equal_timestamp_seconds: gauge(
     PEER,
     "When this bucket was last found equal to the peer's; absent until then",
@@ -138,10 +149,14 @@ function perBucket(read: (counters: BucketCounters) => number): Rows {
   return ({ counters }) => Array.from(counters, ([bucket, of]): Row => [[bucket], read(of)]);
 }
 
-function perPeer(read: (counters: PeerCounters) => number | Histogram): Rows {
+/** Null as below. */
+function perPeer(read: (counters: PeerCounters) => number | Histogram | null): Rows {
   return ({ counters }) =>
     Array.from(counters).flatMap(([bucket, { peers }]) =>
-      Array.from(peers, ([peer, of]): Row => [[bucket, peer], read(of)]),
+      Array.from(peers).flatMap(([peer, of]): Row[] => {
+        const value = read(of);
+        return value === null ? [] : [[[bucket, peer], value]];
+      }),
     );
 }
 

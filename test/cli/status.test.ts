@@ -4,7 +4,7 @@ import pico from "picocolors";
 import { afterEach, describe, expect, it } from "vitest";
 import { describeStatus } from "../../src/cli/status.js";
 import type { Terminal } from "../../src/cli/terminal.js";
-import type { GatewayStatus } from "../../src/gateway/status.js";
+import type { BucketStatus, GatewayStatus } from "../../src/gateway/status.js";
 import type { HttpServer } from "../../src/http/server.js";
 import { serverWith } from "../http/server-rig.js";
 import { freePorts } from "../support/nats-process.js";
@@ -53,7 +53,7 @@ describe("kvgw status", () => {
     expect(stdout).not.toContain("\u001b");
     expect(stdout).toContain("site-a  kvgw 1.2.3  ready");
     expect(stdout).toMatch(/^orders +live +10 +1 +0 +0 *$/m);
-    expect(stdout).toMatch(/^orders +site-b +live +3 operations, 1\.5 s +42 /m);
+    expect(stdout).toMatch(/^orders +site-b +live +3 operations, 1\.5 s +42 +5 min ago *$/m);
   });
 
   it("takes the address from KVGW_GATEWAY, and one with a path as well as one without", async () => {
@@ -133,6 +133,16 @@ describe("the text of a status", () => {
     const text = describeStatus(sampleStatus({ buckets: { [ORDERS]: bucket } }), PLAIN, NOW);
     expect(text).toMatch(/42 +never/);
     expect(text).toContain("orders: KVGW_BUCKET_FULL no room\norders from site-b: KVGW_UNREACHABLE no\\x1b[2Jroute");
+  });
+
+  it("says who pauses a bucket, and why no round with a peer comes to its end", () => {
+    const reason = { code: "KVGW_PEER_UNSUITABLE", message: "its settings differ" } as const;
+    const peers = { [SITE_B]: samplePeer({ reconcile: { ...samplePeer().reconcile, reason } }) };
+    const text = (changes: Partial<BucketStatus>) =>
+      describeStatus(sampleStatus({ buckets: { [ORDERS]: sampleBucket({ state: "paused", ...changes }) } }), PLAIN, NOW);
+    expect(text({ peers })).toContain("orders reconciled with site-b: KVGW_PEER_UNSUITABLE its settings differ");
+    expect(text({ pausedBy: ["request"] })).toContain("orders: paused on request; kvgw resume orders ends it");
+    expect(text({ pausedBy: ["config", "request"] })).toContain("orders: paused by the config");
   });
 
   it("is coloured only on a terminal", () => {

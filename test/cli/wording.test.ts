@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { count, formatAgo, formatMs, formatSeconds, printable } from "../../src/cli/wording.js";
+import { count, formatAgo, formatMs, printable } from "../../src/cli/wording.js";
+import { formatSeconds } from "../../src/core/age.js";
 
 const NOW = Date.parse("2030-01-02T00:00:00.000Z");
 

@@ -27,7 +27,11 @@ export interface Supervised {
   config(changes?: Partial<BucketConfig>): BucketConfig;
 }
 
-export function superviseOn(clock: VirtualClock, open: () => Promise<PipelinePorts>): Supervised {
+export function superviseOn(
+  clock: VirtualClock,
+  open: () => Promise<PipelinePorts>,
+  initial: Partial<BucketConfig> = {},
+): Supervised {
   const events: GatewayEvent[] = [];
   const counters = createBucketCounters([B]);
   const never = () => () => undefined;
@@ -41,7 +45,7 @@ export function superviseOn(clock: VirtualClock, open: () => Promise<PipelinePor
       ports: { open, onLocalUp: never, onPeerUp: never, local: noLease, peer: noLease, release: () => undefined },
       ...{ counters, clock, random: createSeededRandom(1), observe: (event) => void events.push(event) },
     },
-    config(),
+    config(initial),
   );
   const named = (state: string, reason: Reason | null) => (reason === null ? state : `${state} ${reason.code}`);
   return {

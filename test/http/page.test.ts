@@ -1,8 +1,8 @@
 /** The page shows the status to people, and nothing in it can become markup. */
 import { describe, expect, test } from "vitest";
 import type { BucketName, SiteId } from "../../src/core/ids.js";
-import type { GatewayStatus } from "../../src/gateway/status.js";
-import { ORDERS, sampleBucket, samplePeer, sampleStatus } from "../telemetry/sample-status.js";
+import type { GatewayStatus, PeerStatus } from "../../src/gateway/status.js";
+import { ORDERS, SITE_B, sampleBucket, samplePeer, sampleStatus } from "../telemetry/sample-status.js";
 import { serverWith } from "./server-rig.js";
 
 const ATTACK = `<script>alert('"&')</script>`;
@@ -19,8 +19,19 @@ describe("GET /", () => {
   test("shows site, readiness and a row per bucket with its numbers and peers", async () => {
     const page = await pageOf({ buckets: { [ORDERS]: sampleBucket({ conflicts: 4, setAside: 5 }) } });
     expect(page).toContain("<h1>site-a: ready</h1>");
-    const cells = ["orders", "live", "10", "1", "4", "5", "site-b live, lag 3 operations, 1.5 s"];
+    const cells = ["orders", "live", "10", "1", "4", "5", "site-b live, lag 3 operations, 1.5 s, last equal 5 min ago"];
     expect(page).toContain(`<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`);
+  });
+
+  test("says by the gateway's own time how long ago a peer was proved equal, and why the last round failed", async () => {
+    const cellOf = async (changes: Partial<PeerStatus>, now: string) => {
+      const page = await pageOf({ now, buckets: { [ORDERS]: sampleBucket({ peers: { [SITE_B]: samplePeer(changes) } }) } });
+      return /<td>(site-b [^<]*)<\/td>/.exec(page)?.[1];
+    };
+    const reason = { code: "KVGW_PEER_UNSUITABLE", message: "its settings differ" } as const;
+    const failed = { lastEqualAt: null, reconcile: { ...samplePeer().reconcile, reason } };
+    expect(await cellOf({}, "2030-01-01T00:00:12.500Z")).toMatch(/, last equal 12 s ago$/);
+    expect(await cellOf(failed, "2030-01-01T00:00:12.500Z")).toMatch(/, last equal never, reconcile failed: its settings differ$/);
   });
 
   test("says what is wrong: what is missing, the refused config, the reasons", async () => {
@@ -48,7 +59,7 @@ describe("GET /", () => {
 
   test("escapes every text of the status", async () => {
     const reason = { code: "KVGW_INTERNAL", message: ATTACK } as const;
-    const peers = { [ATTACK as SiteId]: samplePeer({ reason }) };
+    const peers = { [ATTACK as SiteId]: samplePeer({ reason, reconcile: { ...samplePeer().reconcile, reason } }) };
     const page = await pageOf({
       site: ATTACK as SiteId,
       version: ATTACK,
@@ -59,7 +70,7 @@ describe("GET /", () => {
     });
     expect(page).not.toContain("<script");
     expect(page).not.toMatch(/alert\([^&]/);
-    // Site twice, version, start, hash, missing, last error, bucket, its reason, peer, its reason.
-    expect(page.split(ESCAPED)).toHaveLength(11 + 1);
+    // Site twice, version, start, hash, missing, last error, bucket, its reason, peer, its reason, its round's reason.
+    expect(page.split(ESCAPED)).toHaveLength(12 + 1);
   });
 });

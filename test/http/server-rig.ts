@@ -1,5 +1,6 @@
 /** An HTTP server over functions that a test can replace; nothing listens unless the test asks for it. */
-import type { ReloadOutcome } from "../../src/gateway/status.js";
+import type { BucketName, SiteId } from "../../src/core/ids.js";
+import type { PauseOutcome, ReloadOutcome } from "../../src/gateway/status.js";
 import { type HttpAddress, type HttpDeps, createHttpServer } from "../../src/http/server.js";
 import { sampleStatus } from "../telemetry/sample-status.js";
 
@@ -10,11 +11,18 @@ export function sampleOutcome(changes: Partial<ReloadOutcome> = {}): ReloadOutco
   return { result: "applied", hash: "c0ffee", kept: 2, ...lists, ...changes };
 }
 
+export function samplePause(bucket: string, changes: Partial<PauseOutcome> = {}): PauseOutcome {
+  return { bucket: bucket as BucketName, state: "starting", pausedBy: [], message: "as asked", ...changes };
+}
+
 export function serverWith(deps: Partial<HttpDeps> = {}, address: HttpAddress = LOOPBACK) {
   const defaults: HttpDeps = {
     status: () => sampleStatus(),
     effectiveConfig: () => ({}),
     reload: () => Promise.resolve(sampleOutcome()),
+    reconcile: (bucket) => ({ bucket: bucket as BucketName, requestedAt: "2030-01-01T00:05:00.000Z", peers: ["site-b" as SiteId] }),
+    pause: (bucket) => Promise.resolve(samplePause(bucket, { state: "paused", pausedBy: ["request"] })),
+    resume: (bucket) => Promise.resolve(samplePause(bucket)),
     metrics: () => Promise.resolve({ contentType: "text/plain; version=0.0.4; charset=utf-8", text: "up 1\n" }),
     alive: () => true,
   };

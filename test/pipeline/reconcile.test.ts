@@ -173,6 +173,17 @@ describe("a round", () => {
     expect(b.app.read().size).toBe(200);
   });
 
+  it("measures by how much the peer's clock is ahead, or behind", async () => {
+    const world = createWorld();
+    const [a, b] = [world.place("a"), world.place("b")];
+    a.site.skewMs = 30_000;
+    world.start();
+    b.gateway().peer(a.id).faults.delayMs = () => 40;
+    await world.settle();
+    expect(Math.abs((roundsOf(b, a).clockSkewMs ?? 0) - 30_000)).toBeLessThan(100);
+    expect(Math.abs((roundsOf(a, b).clockSkewMs ?? 0) + 30_000)).toBeLessThan(100);
+  });
+
   it("with a peer whose settings differ is refused, and told", async () => {
     const world = await running();
     const { a, b } = world;

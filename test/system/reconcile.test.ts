@@ -38,6 +38,7 @@ describe("sites of which one has lost its operation log", () => {
       async () => {
         const { peers } = ((await b.gateway.status()).buckets as Record<string, BucketStatus>)["config"] as BucketStatus;
         expect(Date.parse(Object.values(peers)[0]?.lastEqualAt ?? "")).toBeGreaterThan(0);
+        expect(await b.gateway.metrics()).toMatch(/^kvgw_clock_skew_seconds\{peer="site-a"\} -?[0-9.e-]+$/m);
       },
       { what: "both sides are proved equal", withinMs: 40_000 },
     );

@@ -26,6 +26,9 @@ const CONTRACT: Readonly<Record<string, readonly [type: string, ...labels: strin
   pipeline_restarts_total: ["counter", "bucket"],
   peer_connected: ["gauge", "peer"],
   clock_skew_seconds: ["gauge", "peer"],
+  reconcile_rounds_total: ["counter", "bucket", "peer", "result"],
+  reconcile_repairs_total: ["counter", "bucket", "peer"],
+  reconcile_duration_seconds: ["gauge", "bucket", "peer"],
   last_equal_timestamp_seconds: ["gauge", "bucket", "peer"],
   config_reloads_total: ["counter", "result"],
   config_last_reload_successful: ["gauge"],
@@ -35,9 +38,18 @@ const CONTRACT: Readonly<Record<string, readonly [type: string, ...labels: strin
   errors_total: ["counter", "code"],
 };
 
+/** Of a bucket that has had one round with its peer. */
+function reconciledCounters(): BucketCounters {
+  const counters = createBucketCounters([SITE_B]);
+  const { reconcile } = peerCounters(counters, SITE_B);
+  reconcile.rounds.equal = 1;
+  Object.assign(reconcile, { lastDurationS: 0.5, lastMs: 1_893_456_000_500, lastEqualMs: 1_893_456_000_500 });
+  return counters;
+}
+
 function rig(status: GatewayStatus = sampleStatus()) {
   const world = { status, counters: new Map<BucketName, BucketCounters>() };
-  world.counters.set(ORDERS, createBucketCounters([SITE_B]));
+  world.counters.set(ORDERS, reconciledCounters());
   const metrics = createMetrics({ status: () => world.status, counters: () => world.counters });
   const scrape = async () => parseExposition(await metrics.text());
   const ofOrders = () => world.counters.get(ORDERS) ?? expect.fail("the bucket is gone");
@@ -127,6 +139,18 @@ describe("counters", () => {
     expect([count(SITE_B, "too_large"), count(SITE_B, "malformed")]).toEqual([0, 1]);
   });
 
+  test("count rounds of reconcile by their result, the failed ones too, and the keys that they took", async () => {
+    const { scrape, ofPeer } = rig();
+    const { reconcile } = ofPeer();
+    Object.assign(reconcile.rounds, { equal: 3, different: 2, failed: 1 });
+    reconcile.repairs = 40;
+    const families = await scrape();
+    const rounds = samplesOf(families, "reconcile_rounds_total").map(({ labels, value }) => [labels["result"], value]);
+    expect(rounds).toEqual([["equal", 3], ["different", 2], ["failed", 1]]);
+    expect(valueOf(families, "reconcile_repairs_total", { bucket: ORDERS, peer: SITE_B })).toBe(40);
+    expect(valueOf(families, "reconcile_duration_seconds", { bucket: ORDERS, peer: SITE_B })).toBe(0.5);
+  });
+
   test("of events count reloads by result and errors by code, from zero", async () => {
     const { scrape, metrics } = rig();
     const before = await scrape();
@@ -196,7 +220,10 @@ describe("gauges", () => {
   test("leave out what is not known instead of inventing a zero", async () => {
     const sites = { [SITE_B]: { connected: false, rttMs: null, clockSkewMs: null } };
     const buckets = { [ORDERS]: sampleBucket({ peers: { [SITE_B]: samplePeer({ lastEqualAt: null }) } }) };
-    const families = await rig(sampleStatus({ sites, buckets })).scrape();
+    const { scrape, ofPeer } = rig(sampleStatus({ sites, buckets }));
+    Object.assign(ofPeer().reconcile, { lastDurationS: 0, lastMs: 0, lastEqualMs: 0 });
+    const families = await scrape();
+    expect(samplesOf(families, "reconcile_duration_seconds")).toEqual([]);
     expect(samplesOf(families, "clock_skew_seconds")).toEqual([]);
     expect(samplesOf(families, "last_equal_timestamp_seconds")).toEqual([]);
     expect(valueOf(families, "peer_connected", { peer: SITE_B })).toBe(0);
@@ -218,7 +245,7 @@ describe("gauges", () => {
 test("a bucket's series go with the bucket, those of the others stay", async () => {
   const { world, scrape } = rig();
   const stock = "stock" as BucketName;
-  world.counters.set(stock, createBucketCounters([SITE_B]));
+  world.counters.set(stock, reconciledCounters());
   world.status = sampleStatus({ buckets: { [ORDERS]: sampleBucket(), [stock]: sampleBucket() } });
   const perBucket = Object.keys(CONTRACT).filter((name) => CONTRACT[name]?.includes("bucket"));
   const bucketsOf = (families: ReadonlyMap<string, Family>, name: string) =>

@@ -15,6 +15,7 @@ export function samplePeer(changes: Partial<PeerStatus> = {}): PeerStatus {
     checkpoint: 42,
     lastReconcileAt: "2030-01-01T00:01:00.000Z",
     lastEqualAt: "2030-01-01T00:00:00.500Z",
+    reconcile: { rounds: { equal: 3, different: 1, failed: 2 }, repaired: 7, durationSeconds: 0.25, reason: null },
     ...changes,
   };
 }
@@ -23,6 +24,7 @@ export function sampleBucket(changes: Partial<BucketStatus> = {}): BucketStatus 
   return {
     state: "live",
     reason: null,
+    pausedBy: [],
     startedAt: "2030-01-01T00:00:00.000Z",
     keys: 10,
     tombstones: 1,
@@ -38,6 +40,7 @@ export function sampleStatus(changes: Partial<GatewayStatus> = {}): GatewayStatu
     site: SITE_A,
     version: "1.2.3",
     startedAt: "2030-01-01T00:00:00.000Z",
+    now: "2030-01-01T00:05:00.500Z",
     ready: true,
     notReady: [],
     config: { path: "gateway.yaml", hash: "c0ffee", loadedAt: "2030-01-01T00:00:02.000Z", lastError: null },
