@@ -1,0 +1,142 @@
+/**
+ * The history of a run, put in order for questions: every entry that a bucket ever held, every operation that a log
+ * ever took, and which entry it came from. A local write carries no version; its operation tells it.
+ */
+import type { Called, Final, Happening, Lost, Message, Saved, Setup, Stored, Violation, WriteKind } from "../history.js";
+import { type Headers, type Version, compare, describe, readHeaders, takesPart, valueOfOperation } from "./wire.js";
+
+export interface Entry extends Message {
+  /** Position in the history. */
+  readonly order: number;
+  readonly ms: number;
+  readonly kind: WriteKind;
+  readonly by: "client" | "gateway" | "server";
+  readonly op: number | null;
+  /** Of the header, or of the operation that it was logged as; null for a local write that no log names. */
+  version: Version | null;
+}
+
+export interface Logged extends Omit<Message, "value"> {
+  readonly order: number;
+  readonly ms: number;
+  readonly kind: WriteKind;
+  readonly value: string;
+  readonly headers: Headers;
+  readonly version: Version | null;
+  /** The entry that it was captured from, null if there is none. */
+  readonly entry: Entry | null;
+}
+
+export interface Ledger {
+  readonly history: readonly Happening[];
+  readonly setup: Setup;
+  /** By place: see `placeOf`. In the order in which they were stored. */
+  readonly entries: ReadonlyMap<string, readonly Entry[]>;
+  readonly entryByOp: ReadonlyMap<number, Entry>;
+  /** All operations of all logs, in order. */
+  readonly logged: readonly Logged[];
+  /** By bucket and key, the highest version that any log ever took. */
+  readonly best: ReadonlyMap<string, Logged>;
+  readonly called: ReadonlyMap<number, Called>;
+  /** Entries that the server removed at their deadline, or a client without an event. */
+  readonly removed: ReadonlySet<Entry>;
+  /** Entries and operations that went with the tail of their stream. */
+  readonly lost: ReadonlySet<Entry | Logged>;
+  readonly finals: readonly Final[];
+  readonly saved: readonly (Saved & { readonly order: number })[];
+  /** Whether the key is replicated at all. */
+  takesPart(bucket: string, key: string): boolean;
+}
+
+/** Strings, since they are the keys of maps. */
+export const placeOf = ({ site, bucket, key }: Pick<Message, "site" | "bucket" | "key">): string => `${site}/${bucket}/${key}`;
+export const nameOf = ({ bucket, key }: Pick<Message, "bucket" | "key">): string => `${bucket}/${key}`;
+
+const messageId = (site: string, bucket: string, identity: string) => `${site}/${bucket}/${identity}`;
+
+export function createLedger(history: readonly Happening[], setup: Setup): Ledger {
+  const entries = new Map<string, Entry[]>();
+  const entryById = new Map<string, Entry>();
+  const entryByOp = new Map<number, Entry>();
+  const removed = new Set<Entry>();
+  const lost = new Set<Entry | Logged>();
+  const applied = new Set<string>();
+  const logged: Logged[] = [];
+  const best = new Map<string, Logged>();
+  const formats = new Map(setup.buckets.map(({ name, format }) => [name, format]));
+
+  function takeEntry(stored: Stored, order: number): void {
+    const entry = toEntry(stored, order);
+    const place = placeOf(entry);
+    const list = entries.get(place);
+    if (list === undefined) entries.set(place, [entry]);
+    else list.push(entry);
+    entryById.set(messageId(entry.site, entry.bucket, `${entry.created} ${entry.sequence} ${entry.timestampNs}`), entry);
+    if (entry.op !== null) entryByOp.set(entry.op, entry);
+    if (entry.by === "gateway" && entry.version !== null) applied.add(`${nameOf(entry)} ${describe(entry.version)}`);
+  }
+
+  function lose({ place, site, bucket, sequence }: Lost): void {
+    const all = place === "log" ? logged : [...entries.values()].flat();
+    for (const each of all) if (each.site === site && each.bucket === bucket && each.sequence > sequence) lost.add(each);
+  }
+
+  /** The highest version of every key that was not lost with all that knew of it. */
+  function rankBest(): void {
+    for (const operation of logged) {
+      const { version, entry } = operation;
+      if (version === null) continue;
+      const gone = lost.has(operation) && entry !== null && lost.has(entry);
+      const name = nameOf(operation);
+      if (gone && !applied.has(`${name} ${describe(version)}`)) continue;
+      const highest = best.get(name)?.version ?? null;
+      if (highest === null || compare(version, highest) > 0) best.set(name, operation);
+    }
+  }
+
+  function takeLogged(stored: Stored, order: number): void {
+    const headers = readHeaders(stored.block);
+    const { version, kind, identity } = headers;
+    const entry = identity === null ? null : (entryById.get(messageId(stored.site, stored.bucket, identity)) ?? null);
+    const value = kind === "put" ? valueOfOperation(stored, formats.get(stored.bucket) ?? "raw") : "";
+    const operation: Logged = { ...stored, order, kind, value, headers, version, entry };
+    logged.push(operation);
+    if (version === null) return;
+    if (entry?.by === "client") entry.version ??= version;
+  }
+
+  for (const [order, happening] of history.entries()) {
+    if (happening.what === "removed" && happening.place === "bucket") {
+      const entry = entries.get(placeOf(happening))?.find(({ sequence }) => sequence === happening.sequence);
+      if (entry !== undefined) removed.add(entry);
+    }
+    if (happening.what === "lost") lose(happening);
+    if (happening.what !== "stored") continue;
+    if (happening.place === "bucket") takeEntry(happening, order);
+    else if (happening.op === null) takeLogged(happening, order);
+  }
+  rankBest();
+  const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
+  return {
+    ...{ history, setup, entries, entryByOp, logged, best, removed, lost },
+    called: new Map(history.flatMap((happening) => (happening.what === "called" ? [[happening.op, happening]] : []))),
+    finals: history.filter((happening) => happening.what === "final"),
+    saved: history.flatMap((happening, order) => (happening.what === "saved" ? [{ ...happening, order }] : [])),
+    takesPart(bucket, key) {
+      const filter = filters.get(bucket);
+      return filter !== undefined && takesPart(key, filter);
+    },
+  };
+}
+
+function toEntry(stored: Stored, order: number): Entry {
+  const { version, kind, marker } = readHeaders(stored.block);
+  const by = marker ? "server" : stored.op === null ? "gateway" : "client";
+  return { ...stored, order, kind: marker ? "delete" : kind, by, version: by === "client" ? null : version };
+}
+
+export const violation = (
+  property: string,
+  at: { readonly site?: string | null; readonly bucket?: string | null; readonly key?: string | null },
+  message: string,
+): Violation => ({ property, site: at.site ?? null, bucket: at.bucket ?? null, key: at.key ?? null, message });

@@ -1,0 +1,79 @@
+/**
+ * Per site and key, in the order in which the server stored them: the visible version only rises, a local write is above
+ * whatever it overwrote (I5), and what was deleted comes back by a newer write only.
+ */
+import type { Removed, Violation } from "../history.js";
+import { type Entry, type Ledger, placeOf, violation } from "./ledger.js";
+import { type Version, compare, describe } from "./wire.js";
+
+export function checkVersions(ledger: Ledger): Violation[] {
+  const removals = removalsByPlace(ledger);
+  return [...ledger.entries].flatMap(([place, entries]) => {
+    const [{ site, bucket } = { site: "", bucket: "" }] = entries;
+    // After a loss of the stream's tail nothing that stood there before says anything.
+    const lossOrders = ledger.history.flatMap((happening, order) => {
+      return happening.what === "lost" && happening.site === site && happening.bucket === bucket ? [order] : [];
+    });
+    return checkKey(entries, removals.get(place) ?? [], lossOrders);
+  });
+}
+
+type Removal = Removed & { readonly order: number };
+
+function removalsByPlace({ history }: Ledger): ReadonlyMap<string, Removal[]> {
+  const removals = new Map<string, Removal[]>();
+  for (const [order, happening] of history.entries()) {
+    if (happening.what !== "removed" || happening.place !== "bucket") continue;
+    const place = placeOf(happening);
+    removals.set(place, [...(removals.get(place) ?? []), { ...happening, order }]);
+  }
+  return removals;
+}
+
+function checkKey(entries: readonly Entry[], removals: readonly Removal[], lossOrders: readonly number[]): Violation[] {
+  const found: Violation[] = [];
+  // The entry with the highest version so far; of two with one version, the later one.
+  let highest: Entry | null = null;
+  // The least that a local write would have been stamped with which no log names; what replaced it had to know it.
+  let unlogged: { readonly entry: Entry; readonly least: Version } | null = null;
+  for (const entry of entries) {
+    const losses = lossOrders.filter((order) => order < entry.order);
+    const wasLost = (before: Entry | undefined) => losses.some((order) => order > (before?.order ?? Infinity));
+    if (wasLost(highest ?? undefined)) highest = null;
+    if (wasLost(unlogged?.entry)) unlogged = null;
+    if (unlogged !== null && isGone(unlogged.entry, entry, removals)) unlogged = null;
+    if (entry.by === "gateway" && unlogged !== null && entry.version !== null && compare(entry.version, unlogged.least) < 0) {
+      found.push(violation("no write is overwritten unseen", entry, `${describe(entry.version)} replaced a write of at least ${describe(unlogged.least)}`));
+    }
+    unlogged = entry.by === "client" && entry.version === null ? { entry, least: leastVersion(entry, highest) } : null;
+    if (entry.version === null) continue;
+    const wrong = highest === null ? null : wrongAfter(highest, entry, removals);
+    if (wrong !== null) found.push(violation(wrong[0], entry, wrong[1]));
+    if (highest === null || highest.version === null || compare(entry.version, highest.version) >= 0) highest = entry;
+  }
+  return found;
+}
+
+function leastVersion({ site, timestampNs }: Entry, highest: Entry | null): Version {
+  return { ts: Math.max(Number(timestampNs.slice(0, -3)), (highest?.version?.ts ?? 0) + 1), site };
+}
+
+function wrongAfter(highest: Entry, entry: Entry, removals: readonly Removal[]): [string, string] | null {
+  if (highest.version === null || entry.version === null) return null;
+  const order = compare(entry.version, highest.version);
+  if (order > 0) return null;
+  const story = `${describe(entry.version)} was written after ${describe(highest.version)} had stood there`;
+  if (entry.by === "client") return ["causality", story];
+  if (order === 0 && mayRepeat(highest, entry, removals)) return null;
+  if (highest.kind !== "put" && entry.kind === "put") return ["no resurrection", story];
+  return ["versions rise", story];
+}
+
+/** The same version again: its deadline has passed, or its message was gone. */
+function mayRepeat(before: Entry, entry: Entry, removals: readonly Removal[]): boolean {
+  if (before.kind === "put" && entry.kind !== "put") return true;
+  return isGone(before, entry, removals);
+}
+
+const isGone = (before: Entry, now: Entry, removals: readonly Removal[]): boolean =>
+  removals.some(({ order, sequence }) => order > before.order && order < now.order && sequence === before.sequence);

@@ -1,0 +1,168 @@
+/** Bugs that the simulator must find, as patches over the source: never as switches in it. */
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  /** Occurs exactly once. */
+  readonly find: string;
+  readonly replace: string;
+  /** Within so many seeds, from the first one, it must be caught. */
+  readonly seedsBudget: number;
+}
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "blind-apply",
+    file: "test/memory/bucket-store.ts",
+    find: ` + headerLine(HEADER.expectedSubjectSequence, expected)`,
+    replace: ``,
+    seedsBudget: 100,
+  },
+  {
+    name: "last-arrival-wins",
+    file: "src/pipeline/apply.ts",
+    find: `const decision = policy.decide(known, operation);`,
+    replace: `const decision = { outcome: "apply", conflict: false };`,
+    seedsBudget: 100,
+  },
+  {
+    name: "no-tie-break",
+    file: "src/core/version.ts",
+    find: `return a.site < b.site ? -1 : 1;`,
+    replace: `return 0;`,
+    seedsBudget: 250,
+  },
+  {
+    name: "wall-clock-only",
+    file: "src/core/stamp.ts",
+    find: `Math.max(entry.timestampUs, (previous?.version.ts ?? 0) + 1, aboveUs + 1)`,
+    replace: `entry.timestampUs`,
+    seedsBudget: 100,
+  },
+  {
+    name: "checkpoint-before-apply",
+    file: "src/pipeline/replicate.ts",
+    find: `deps.pace.next(() => applier.submit(operation, peer, { done, refuse }));`,
+    replace: `done(); deps.pace.next(() => applier.submit(operation, peer, { done: () => undefined, refuse }));`,
+    seedsBudget: 100,
+  },
+  {
+    name: "reading-starts-one-too-late",
+    file: "src/pipeline/replicate.ts",
+    find: `deps.link.read(from + 1,`,
+    replace: `deps.link.read(from + 2,`,
+    seedsBudget: 100,
+  },
+  {
+    name: "echo-logged",
+    file: "src/core/replica.ts",
+    find: `return ECHO;`,
+    replace: `return { kind: "local-write", operation: { ...entry, base: null } };`,
+    seedsBudget: 100,
+  },
+  {
+    name: "expiry-logged",
+    file: "src/core/replica.ts",
+    find: `if (entry.kind === "expired") {`,
+    replace: `if (entry.timestampUs < 0) {`,
+    seedsBudget: 300,
+  },
+  {
+    name: "own-log-not-read-at-start",
+    file: "src/pipeline/pipeline.ts",
+    find: `replica.restore({ ...logged,`,
+    replace: `void ({ ...logged,`,
+    seedsBudget: 100,
+  },
+  {
+    name: "identity-not-compared",
+    file: "src/core/replica.ts",
+    find: `return sameIdentity(logged.identity, { bucketCreated: logged.identity.bucketCreated, revision, timestampNs });`,
+    replace: `return true;`,
+    seedsBudget: 200,
+  },
+  {
+    name: "floor-of-the-start-forgotten",
+    file: "src/pipeline/causality.ts",
+    find: `aboveUs: (key) => Math.max(atStart.floorUs, atStart.recordByKey.get(key) ?? 0),`,
+    replace: `aboveUs: () => 0,`,
+    seedsBudget: 250,
+  },
+  {
+    name: "floor-written-behind-the-apply",
+    file: "src/pipeline/causality.ts",
+    find: `if (isDurable(key, ts)) {`,
+    replace: `if (ts > 0) {`,
+    seedsBudget: 250,
+  },
+  {
+    name: "acknowledged-apply-not-remembered",
+    file: "src/pipeline/apply.ts",
+    find: `if (outcome.kind === "written") replica.recordApplied(operation, outcome.revision);`,
+    replace: ``,
+    seedsBudget: 250,
+  },
+  {
+    name: "uncertain-apply-forgotten",
+    file: "src/pipeline/apply.ts",
+    find: `if (outcome.kind === "unknown") replica.recordUncertain(operation.key, operation.version);`,
+    replace: ``,
+    seedsBudget: 1500,
+  },
+  {
+    name: "key-gate-missing",
+    file: "src/pipeline/capture.ts",
+    find: `entry.version === null && deps.gate.isClosed(entry.key)`,
+    replace: `entry.revision < 0`,
+    seedsBudget: 500,
+  },
+  {
+    name: "stale-compare-and-set-retried-blindly",
+    file: "src/pipeline/apply.ts",
+    find: `deps.position.whenPassed(actual, () => begin(flight));`,
+    replace: `const decision = { outcome: "apply", conflict: false };
+    store.apply(flight.operation, actual, (outcome) => land(flight, flight.operation, actual, decision, outcome));`,
+    seedsBudget: 100,
+  },
+  {
+    name: "absence-is-a-delete",
+    file: "src/pipeline/apply.ts",
+    find: `replica.recordVanished(key, actual);
+      return begin(flight);`,
+    replace: `return finish(flight, { outcome: "stale", conflict: false });`,
+    seedsBudget: 800,
+  },
+  {
+    name: "unanswered-append-given-up",
+    file: "src/pipeline/append.ts",
+    find: `if (outcome.kind === "appended" && pending`,
+    replace: `if (outcome.kind === "unknown") {
+      queue = queue.filter((queued) => queued !== pending);
+      inFlight--;
+      pending.done();
+      return send();
+    }
+    if (outcome.kind === "appended" && pending`,
+    seedsBudget: 1500,
+  },
+  {
+    name: "deadline-not-carried",
+    file: "src/nats/log-codec.ts",
+    find: `if (expiresUs !== null) lines += headerLine(HEADER.expires, expiresUs);`,
+    replace: ``,
+    seedsBudget: 300,
+  },
+  {
+    name: "excluded-keys-logged",
+    file: "src/pipeline/capture.ts",
+    find: `else if (!deps.includes(entry.key)) deps.release(bytes);`,
+    replace: ``,
+    seedsBudget: 150,
+  },
+  {
+    name: "deletes-with-history-forget-their-kind",
+    file: "src/nats/log-codec.ts",
+    find: `if (kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");`,
+    replace: ``,
+    seedsBudget: 100,
+  },
+];

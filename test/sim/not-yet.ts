@@ -1,0 +1,29 @@
+/**
+ * What the product cannot do yet. A fault or a setting that needs one of these is never drawn; each line that goes
+ * switches it on. Nothing else in the simulator says what is left out.
+ */
+export const NOT_YET = {
+  reconcile: "an operation that left its log, or an entry that left a bucket, comes back from peers",
+  marks: "a rewound or recreated stream is noticed by its incarnation and refilled",
+  rejoin: "a site that was restored or removed for long comes back without ghosts",
+  lease: "two gateways of one site: one works, one waits",
+  clockGuard: "a version far in the future is set aside and replaced",
+  tombstonesOutside: "a peer's tombstone, or expiry, is known where its message is gone, also after a restart",
+  widening: "keys that a changed filter lets in are fetched",
+  unseenExpiry: "an entry that was written and expired while nobody looked is known to have been there",
+  uncovering: "an expiry that brings an older revision back (history above 1) is noticed",
+} as const satisfies Readonly<Record<string, string>>;
+
+export type Feature = keyof typeof NOT_YET | "nothing";
+
+/** `--with`: features taken for built all the same, to try what is being built. */
+const tried = new Set((process.env["KVGW_SIM_WITH"] ?? "").split(","));
+
+export const isBuilt = (feature: Feature): boolean => !(feature in NOT_YET) || tried.has(feature);
+
+export function tryFeatures(features: string): void {
+  const unknown = features.split(",").filter((feature) => !(feature in NOT_YET));
+  if (unknown.length > 0) throw new RangeError(`no such feature: ${unknown.join(", ")}; there are ${Object.keys(NOT_YET).join(", ")}`);
+  process.env["KVGW_SIM_WITH"] = features;
+  for (const feature of features.split(",")) tried.add(feature);
+}
