@@ -61,6 +61,9 @@ export interface Entry {
   readonly expiresUs: number | null;
 }
 
+/** What remains of a key that has no value: it is kept so that an older write cannot come back (I7). */
+export const isTombstone = ({ kind }: { readonly kind: OperationKind }): boolean => kind !== "put";
+
 /** Past its deadline an operation is a tombstone of the same version: a superseded older value must not return. */
 export function asOfNow(operation: Operation, nowUs: number): Operation {
   if (operation.kind !== "put" || operation.expiresUs === null || operation.expiresUs > nowUs) return operation;

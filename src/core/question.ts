@@ -11,7 +11,8 @@
 import { type Checkpoint, isCheckpoint } from "./checkpoint.js";
 import type { Digest, Prefix } from "./digest.js";
 import { type Key, type SiteId, isKey, parseSiteId } from "./ids.js";
-import { DIGEST_PREFIX_LENGTH_MAX, QUESTION_KEYS_MAX, QUESTION_PREFIXES_MAX } from "./limits.js";
+import { DIGEST_PREFIX_LENGTH_MAX, QUESTION_KEYS_MAX, QUESTION_KEY_BYTES_MAX, QUESTION_PREFIXES_MAX } from "./limits.js";
+import type { OperationKind } from "./operation.js";
 import { type Version, formatVersion, isTimestamp, parseVersion } from "./version.js";
 
 /** Raised when a site of the version before could no longer understand the answers. */
@@ -35,7 +36,7 @@ export interface Hello {
 export interface Summary {
   readonly key: Key;
   readonly version: Version;
-  readonly tombstone: boolean;
+  readonly kind: OperationKind;
 }
 
 export interface SummaryPage {
@@ -79,6 +80,10 @@ function listOf<T>(value: unknown, max: number, read: (item: unknown) => T | nul
 const readKey = (value: unknown): Key | null => (typeof value === "string" && isKey(value) ? value : null);
 const readVersion = (value: unknown): Version | null => (typeof value === "string" ? parseVersion(value) : null);
 
+/** Without what else somebody wrote beside it. */
+const readCheckpoint = (value: unknown): Checkpoint | null =>
+  isCheckpoint(value) ? { created: value.created, sequence: value.sequence } : null;
+
 const PREFIX = new RegExp(`^[0-9a-f]{0,${DIGEST_PREFIX_LENGTH_MAX}}$`);
 const readPrefix = (value: unknown): Prefix | null => (typeof value === "string" && PREFIX.test(value) ? value : null);
 
@@ -88,11 +93,11 @@ export function encodeHello(hello: Hello): unknown {
 
 export function decodeHello(value: unknown): Hello | null {
   if (!isFields(value)) return null;
-  const { protocol, site, fingerprint, nowUs, log, checkpoints } = value;
-  const digest = decodeDigest(value["digest"]);
+  const { protocol, site, fingerprint, nowUs, checkpoints } = value;
+  const [log, digest] = [readCheckpoint(value["log"]), decodeDigest(value["digest"])];
   const parsed = typeof site === "string" ? parseSiteId(site) : null;
   if (!isCount(protocol) || parsed?.ok !== true || typeof fingerprint !== "string") return null;
-  if (typeof nowUs !== "number" || !isTimestamp(nowUs) || !isCheckpoint(log) || digest === null) return null;
+  if (typeof nowUs !== "number" || !isTimestamp(nowUs) || log === null || digest === null) return null;
   const read = isFields(checkpoints) ? decodeCheckpoints(checkpoints) : null;
   return read === null ? null : { protocol, site: parsed.value, fingerprint, nowUs, log, checkpoints: read, digest };
 }
@@ -100,9 +105,9 @@ export function decodeHello(value: unknown): Hello | null {
 function decodeCheckpoints(fields: Fields): ReadonlyMap<SiteId, Checkpoint> | null {
   const checkpoints = new Map<SiteId, Checkpoint>();
   for (const [name, checkpoint] of Object.entries(fields)) {
-    const site = parseSiteId(name);
-    if (!site.ok || !isCheckpoint(checkpoint)) return null;
-    checkpoints.set(site.value, { created: checkpoint.created, sequence: checkpoint.sequence });
+    const [site, read] = [parseSiteId(name), readCheckpoint(checkpoint)];
+    if (!site.ok || read === null) return null;
+    checkpoints.set(site.value, read);
   }
   return checkpoints;
 }
@@ -146,13 +151,15 @@ export function decodeVersions(value: unknown): readonly (Summary | null)[] | nu
   return read === null ? null : read.map((summary) => (summary === 0 ? null : summary));
 }
 
-const encodeSummary = ({ key, version, tombstone }: Summary): unknown => [key, formatVersion(version), tombstone ? 1 : 0];
+const KINDS = ["put", "delete", "purge"] as const;
+
+const encodeSummary = ({ key, version, kind }: Summary): unknown => [key, formatVersion(version), KINDS.indexOf(kind)];
 
 function decodeSummary(value: unknown): Summary | null {
   if (!Array.isArray(value) || value.length !== 3) return null;
   const [key, version] = [readKey(value[0]), readVersion(value[1])];
-  const kind: unknown = value[2];
-  return key === null || version === null || (kind !== 0 && kind !== 1) ? null : { key, version, tombstone: kind === 1 };
+  const kind = isCount(value[2]) ? KINDS[value[2]] : undefined;
+  return key === null || version === null || kind === undefined ? null : { key, version, kind };
 }
 
 export function decodeDigestsQuestion(value: unknown): DigestsQuestion | null {
@@ -168,7 +175,9 @@ export function decodeEntriesQuestion(value: unknown): EntriesQuestion | null {
 
 export function decodeVersionsQuestion(value: unknown): VersionsQuestion | null {
   const keys = isFields(value) ? listOf(value["keys"], QUESTION_KEYS_MAX, readKey) : null;
-  return keys === null ? null : { keys };
+  // The answer has every key again.
+  const bytes = keys?.reduce((sum, key) => sum + key.length, 0) ?? 0;
+  return keys === null || bytes > QUESTION_KEY_BYTES_MAX ? null : { keys };
 }
 
 export function decodeFetchQuestion(value: unknown): FetchQuestion | null {

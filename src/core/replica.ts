@@ -10,7 +10,7 @@
  */
 import { type DigestTree, createDigestTree } from "./digest.js";
 import type { Key, Revision, SiteId } from "./ids.js";
-import { type Entry, type LoggedOperation, type Operation, sameIdentity } from "./operation.js";
+import { type Entry, type LoggedOperation, type Operation, isTombstone, sameIdentity } from "./operation.js";
 import type { Standing } from "./policy/policy.js";
 import { stampLocalWrite } from "./stamp.js";
 import { type Version, compareVersions, formatVersion } from "./version.js";
@@ -77,7 +77,7 @@ export function createReplica(site: SiteId): Replica {
 
   function set(key: Key, next: Known): void {
     const before = knownByKey.get(key);
-    tombstones += Number(next.tombstone) - Number(before?.tombstone ?? false);
+    tombstones += Number(isTombstone(next)) - Number(before !== undefined && isTombstone(before));
     knownByKey.set(key, next);
     if (before === undefined || !isSameStanding(before, next)) digests.touch(key, before === undefined);
     bareByKey.delete(key);
@@ -93,7 +93,7 @@ export function createReplica(site: SiteId): Replica {
         : current;
     const { version, base } = stampLocalWrite(entry, site, previous, causality.aboveUs(entry.key));
     const kind = entry.kind === "expired" ? "delete" : entry.kind;
-    set(entry.key, { version, base, tombstone: kind !== "put", revision: entry.revision });
+    set(entry.key, { version, base, kind, revision: entry.revision });
     const operation: Operation = { kind, key: entry.key, value: entry.value, version, base, expiresUs: entry.expiresUs };
     return { kind: "local-write", operation };
   }
@@ -102,7 +102,7 @@ export function createReplica(site: SiteId): Replica {
   function fallBehind(entry: Entry & { readonly key: Key }, logged: LoggedOperation): Observation {
     const { version } = logged.operation;
     const below = entry.version ?? { ts: Math.min(entry.timestampUs, version.ts - 1), site };
-    set(entry.key, { version: below, base: undefined, tombstone: entry.kind !== "put", revision: entry.revision });
+    set(entry.key, { version: below, base: undefined, kind: entry.kind === "expired" ? "delete" : entry.kind, revision: entry.revision });
     lostByKey.set(entry.key, logged.operation);
     // A write over it is newer than what was lost, whatever its clock says.
     uncertainByKey.set(entry.key, version);
@@ -127,7 +127,7 @@ export function createReplica(site: SiteId): Replica {
       const current = knownByKey.get(key);
       if (revision <= revisionOf(key)) return OLD;
       if (entry.kind === "expired") {
-        if (current !== undefined) set(key, { ...current, tombstone: true, revision });
+        if (current !== undefined) set(key, { ...current, kind: current.kind === "put" ? "delete" : current.kind, revision });
         else bareByKey.set(key, revision);
         return EXPIRED;
       }
@@ -135,12 +135,12 @@ export function createReplica(site: SiteId): Replica {
       if (logged !== undefined && isBefore(entry, logged)) return fallBehind(entry, logged);
       if (entry.version !== null) {
         const base = current !== undefined && compareVersions(current.version, entry.version) === 0 ? current.base : undefined;
-        set(key, { version: entry.version, base, tombstone: entry.kind !== "put", revision });
+        set(key, { version: entry.version, base, kind: entry.kind, revision });
         return ECHO;
       }
       if (logged !== undefined && isSameEntry(logged, entry)) {
         const { version, base, kind } = logged.operation;
-        set(key, { version, base, tombstone: kind !== "put", revision });
+        set(key, { version, base, kind, revision });
         return LOGGED;
       }
       return stamp(entry, current, causality);
@@ -150,7 +150,7 @@ export function createReplica(site: SiteId): Replica {
       const current = knownByKey.get(operation.key);
       if (current !== undefined && revision < current.revision) return;
       const { version, base, kind } = operation;
-      set(operation.key, { version, base, tombstone: kind !== "put", revision });
+      set(operation.key, { version, base, kind, revision });
     },
 
     recordVanished(key, revision) {
@@ -168,7 +168,7 @@ export function createReplica(site: SiteId): Replica {
     restore(logged, bucketCreated) {
       const { operation, identity } = logged;
       const { key, version, base, kind } = operation;
-      set(key, { version, base, tombstone: kind !== "put", revision: 0 });
+      set(key, { version, base, kind, revision: 0 });
       if (kind === "put") valueByKey.set(key, operation);
       if (identity?.bucketCreated === bucketCreated) loggedByKey.set(key, logged);
     },
@@ -178,7 +178,7 @@ export function createReplica(site: SiteId): Replica {
       const current = knownByKey.get(operation.key);
       if (current === undefined || identity === null || current.revision !== identity.revision) return;
       const { version, base, kind } = operation;
-      set(operation.key, { version, base, tombstone: kind !== "put", revision: current.revision });
+      set(operation.key, { version, base, kind, revision: current.revision });
     },
 
     takeLost() {
@@ -196,10 +196,10 @@ export function createReplica(site: SiteId): Replica {
 }
 
 const isSameStanding = (a: Known, b: Known): boolean =>
-  a.tombstone === b.tombstone && compareVersions(a.version, b.version) === 0;
+  isTombstone(a) === isTombstone(b) && compareVersions(a.version, b.version) === 0;
 
 const describe = (known: Known | undefined): string =>
-  known === undefined ? "" : `${formatVersion(known.version)} ${known.tombstone ? "tombstone" : "value"}`;
+  known === undefined ? "" : `${formatVersion(known.version)} ${isTombstone(known) ? "tombstone" : "value"}`;
 
 /** Whether the entry was in the bucket before the one that the log names: an expiry or a lost tail has uncovered it. */
 function isBefore(entry: Entry, { operation, identity }: LoggedOperation): boolean {

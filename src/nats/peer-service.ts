@@ -20,10 +20,10 @@ import {
   encodePage,
   encodeVersions,
 } from "../core/question.js";
-import { operationLines } from "./answer-headers.js";
+import { operationLines, refusalLines } from "./answer-headers.js";
 import type { Lease } from "./connections.js";
-import { type ReadyHeaders, headerLine, readyHeaders } from "./message.js";
-import { HEADER, QUESTION_VERBS, type QuestionVerb, questionSubject } from "./subjects.js";
+import { type ReadyHeaders, readyHeaders } from "./message.js";
+import { QUESTION_VERBS, type QuestionVerb, questionSubject } from "./subjects.js";
 
 interface Reply {
   readonly payload: Uint8Array;
@@ -37,20 +37,21 @@ export function createPeerService(lease: Lease, site: SiteId, bucket: BucketName
       let subscribed: { readonly nats: NatsConnection; readonly subscription: Subscription } | null = null;
       let working = 0;
 
-      async function answer(message: Msg): Promise<void> {
+      async function answer(message: Msg, bytesMax: number): Promise<void> {
         if (working >= ANSWERS_AT_ONCE_MAX) return respond(message, refusal(new GatewayError("KVGW_TIMEOUT", "too many questions")));
         working++;
-        const reply = await replyTo(message, answers).catch((thrown: unknown) => refusal(toGatewayError(thrown)));
+        const reply = await replyTo(message, answers, bytesMax).catch((thrown: unknown) => refusal(toGatewayError(thrown)));
         working--;
-        respond(message, reply);
+        respond(message, sizeOf(reply) <= bytesMax ? reply : refusal(tooLarge(bytesMax)));
       }
 
-      /** The library keeps a subscription through its own reconnects; only a new connection needs a new one. */
+      /** The library keeps a subscription through its own reconnects, unless the server denied it; a new connection needs a
+       *  new one. */
       function subscribe(): void {
         const { nats } = lease.link();
-        if (subscribed?.nats === nats) return;
+        if (subscribed?.nats === nats && !subscribed.subscription.isClosed()) return;
         const callback = (failure: Error | null, message: Msg) => {
-          if (failure === null) void answer(message);
+          if (failure === null) void answer(message, nats.info?.max_payload ?? Infinity);
         };
         const subscription = nats.subscribe(questionSubject(site, bucket, "*"), { queue: "kvgw", callback });
         subscribed = { nats, subscription };
@@ -68,7 +69,7 @@ export function createPeerService(lease: Lease, site: SiteId, bucket: BucketName
   };
 }
 
-async function replyTo(message: Msg, answers: Questions): Promise<Reply> {
+async function replyTo(message: Msg, answers: Questions, bytesMax: number): Promise<Reply> {
   const verb = verbOf(message.subject);
   const question = parse(message);
   switch (verb) {
@@ -84,7 +85,7 @@ async function replyTo(message: Msg, answers: Questions): Promise<Reply> {
       return json(encodeVersions(await answers.versions(understood(decodeVersionsQuestion(question)).keys)));
     case "fetch": {
       const { key, offset } = understood(decodeFetchQuestion(question));
-      return partOf(await answers.fetch(key), offset);
+      return partOf(await answers.fetch(key), offset, bytesMax);
     }
   }
 }
@@ -109,20 +110,20 @@ function understood<T>(question: T | null): T {
 
 const json = (value: unknown): Reply => ({ payload: Buffer.from(JSON.stringify(value)), headers: null });
 
-/** Without headers: the site cannot say right now. */
-function partOf(operation: Operation | null, offset: number): Reply {
+/** Without headers: the site cannot say right now. With them, as much as fits into a message. */
+function partOf(operation: Operation | null, offset: number, bytesMax: number): Reply {
   if (operation === null) return { payload: new Uint8Array(0), headers: null };
-  const lines = operationLines(operation) + headerLine(HEADER.total, operation.value.length);
-  return { payload: operation.value.subarray(offset, offset + FETCH_PART_BYTES), headers: readyHeaders(lines) };
+  const headers = readyHeaders(operationLines(operation));
+  const bytes = Math.min(FETCH_PART_BYTES, bytesMax - headers.byteLength);
+  return { payload: operation.value.subarray(offset, offset + bytes), headers };
 }
 
-function refusal({ code, message }: GatewayError): Reply {
-  const text = `${code} ${message}`.replace(/[\r\n]+/g, " ");
-  return {
-    payload: new Uint8Array(0),
-    headers: readyHeaders(headerLine(HEADER.serviceError, text) + headerLine(HEADER.serviceErrorCode, "500")),
-  };
-}
+const sizeOf = ({ payload, headers }: Reply): number => payload.length + (headers?.byteLength ?? 0);
+
+const tooLarge = (bytesMax: number) =>
+  new GatewayError("KVGW_SERVER_UNSUITABLE", `an answer is larger than the ${bytesMax} bytes that the server takes; raise its max_payload`);
+
+const refusal = (error: GatewayError): Reply => ({ payload: new Uint8Array(0), headers: readyHeaders(refusalLines(error)) });
 
 /** A connection that has closed meanwhile has nobody to hear it. */
 function respond(message: Msg, { payload, headers }: Reply): void {

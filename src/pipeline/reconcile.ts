@@ -20,7 +20,7 @@ import {
   RECONCILE_LOOKS_MAX,
   RECONCILE_LOOK_AGAIN_MS,
 } from "../core/limits.js";
-import type { Operation } from "../core/operation.js";
+import { type Operation, isTombstone } from "../core/operation.js";
 import type { Clock, Questions } from "../core/ports.js";
 import { type Hello, PROTOCOL, type Summary } from "../core/question.js";
 import type { Replica } from "../core/replica.js";
@@ -151,7 +151,7 @@ function covers(now: Summary | null, then: Summary | null): boolean {
   if (then === null) return true;
   if (now === null) return false;
   const order = compareVersions(now.version, then.version);
-  return order > 0 || (order === 0 && (now.tombstone || !then.tombstone));
+  return order > 0 || (order === 0 && (isTombstone(now) || !isTombstone(then)));
 }
 
 /** Takes what the peer has that is newer than what is here now; returns how many keys that were. */
@@ -163,7 +163,7 @@ async function repair(deps: RoundDeps, differences: readonly Difference[]): Prom
     for (const { key, theirs } of next) {
       if (deps.signal.aborted || theirs === null) return;
       if (await deps.isTaken(theirs)) continue;
-      const tombstone = theirs.tombstone ? tombstoneOf(key, theirs.version, undefined) : null;
+      const tombstone = isTombstone(theirs) ? tombstoneOf(key, theirs, undefined) : null;
       const operation = tombstone ?? (await deps.peerAsked.fetch(key));
       if (operation !== null && (await deps.apply(operation))) repaired++;
     }

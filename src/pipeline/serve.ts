@@ -68,7 +68,7 @@ export async function summedUp(digests: DigestTree, clock: Clock): Promise<void>
 
 export function summaryOf(replica: Replica, key: Key): Summary | null {
   const known = replica.get(key);
-  return known === undefined ? null : { key, version: known.version, tombstone: known.tombstone };
+  return known === undefined ? null : { key, version: known.version, kind: known.kind };
 }
 
 function pageOf(replica: Replica, keys: readonly Key[], after: Key | null): SummaryPage {
@@ -91,18 +91,15 @@ function pageOf(replica: Replica, keys: readonly Key[], after: Key | null): Summ
 async function operationOf({ replica, store }: AnswerDeps, key: Key): Promise<Operation | null> {
   const before = replica.get(key);
   if (before === undefined) return null;
-  if (before.tombstone) return tombstoneOf(key, before.version, before.base);
+  if (before.kind !== "put") return tombstoneOf(key, before, before.base);
   const entry = await store.read(key);
   const known = replica.get(key);
   if (entry === null || known === undefined || entry.revision !== known.revision || entry.kind !== "put") return null;
   return { kind: "put", key, value: entry.value, version: known.version, base: known.base, expiresUs: entry.expiresUs };
 }
 
-export const tombstoneOf = (key: Key, version: Operation["version"], base: Operation["base"]): Operation => ({
-  kind: "delete",
-  key,
+export const tombstoneOf = (key: Key, { kind, version }: Omit<Summary, "key">, base: Operation["base"]): Operation => ({
+  ...{ kind, key, version, base },
   value: NO_BYTES,
-  version,
-  base,
   expiresUs: null,
 });

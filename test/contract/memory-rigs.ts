@@ -6,11 +6,14 @@ import { createMemoryBucketStore } from "../memory/bucket-store.js";
 import { type MemoryConnection, createMemoryConnection } from "../memory/connection.js";
 import { type MemoryLog, createMemoryOperationLog } from "../memory/operation-log.js";
 import { createMemoryPeerLink } from "../memory/peer-link.js";
+import { createMemoryPeerService, createMemoryQuestions } from "../memory/questions.js";
+import { type MemorySite, createMemorySite } from "../memory/site.js";
 import { createMemorySiteState } from "../memory/site-state.js";
 import { type MemoryStream, createMemoryStream } from "../memory/stream.js";
 import { headerLine } from "../../src/nats/message.js";
+import type { SiteId } from "../../src/core/ids.js";
 import type { LogFormat } from "../../src/nats/log-codec.js";
-import type { BucketOptions, BucketRig, LogRig, PeerRig, Rig, StateRig, StreamActions } from "./rigs.js";
+import type { BucketOptions, BucketRig, LogRig, PeerRig, QuestionsRig, Rig, StateRig, StreamActions } from "./rigs.js";
 import { PEER, SITE } from "./rigs.js";
 
 const QUIET_MS = 50;
@@ -82,4 +85,16 @@ export function memoryStateRig(): Promise<StateRig> {
   const [state, next] = [createMemorySiteState(connection, durable), createMemorySiteState(later, durable)];
   const remove = (key: string) => Promise.resolve(void durable.delete(key));
   return Promise.resolve({ ...rigOver(connection), state, next, remove });
+}
+
+export function memoryQuestionsRig(): Promise<QuestionsRig> {
+  const connection = createMemoryConnection(clock);
+  const sites = new Map<SiteId, MemorySite>();
+  const ends: QuestionsRig["ends"] = (id, name) => {
+    const site = sites.get(id) ?? createMemorySite(clock, id);
+    sites.set(id, site);
+    const bucket = site.bucket(name);
+    return { asked: createMemoryQuestions(connection, bucket, clock), service: createMemoryPeerService(bucket, connection) };
+  };
+  return Promise.resolve({ ...rigOver(connection), ends, revive: () => Promise.resolve(connection.heal()) });
 }

@@ -11,13 +11,16 @@ import { type Connections, type Lease, createConnections } from "../../src/nats/
 import type { LogFormat } from "../../src/nats/log-codec.js";
 import { createOperationLog } from "../../src/nats/operation-log.js";
 import { createPeerLink } from "../../src/nats/peer-link.js";
+import { createPeerQuestions } from "../../src/nats/peer-questions.js";
+import { createPeerService } from "../../src/nats/peer-service.js";
 import { createSiteState } from "../../src/nats/site-state.js";
 import { bucketPrefix, bucketStream, logPrefix, logStream, stateBucket } from "../../src/nats/subjects.js";
 import { createSystemClock, readSecret } from "../../src/system.js";
 import { bucketNamed } from "../core/names.js";
 import { bucketContents, connectTo, openBucket } from "../support/clients.js";
+import { eventually } from "../support/eventually.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
-import type { BucketOptions, BucketRig, LogRig, PeerRig, Rig, StateRig, StreamActions } from "./rigs.js";
+import type { BucketOptions, BucketRig, LogRig, PeerRig, QuestionsRig, Rig, StateRig, StreamActions } from "./rigs.js";
 import { PEER, SITE } from "./rigs.js";
 
 const QUIET_MS = 150;
@@ -30,6 +33,7 @@ export interface NatsRigs {
   log(format: LogFormat): Promise<LogRig>;
   peer(format: LogFormat): Promise<PeerRig>;
   state(): Promise<StateRig>;
+  questions(): Promise<QuestionsRig>;
   stop(): Promise<void>;
 }
 
@@ -54,6 +58,7 @@ export async function startNatsRigs(version: ServerVersion): Promise<NatsRigs> {
     log: async (format) => logRig(await ground(), format),
     peer: async (format) => peerRig(await ground(), format),
     state: async () => stateRig(await ground(), `site-${made}`),
+    questions: async () => questionsRig(server, await ground(), await ground()),
     stop: () => server.dispose(),
   };
 }
@@ -151,4 +156,19 @@ function stateRig(ground: Ground, site: string): StateRig {
   const bucket = stateBucket(site as SiteId);
   const remove: StateRig["remove"] = async (key, how) => (await openBucket(ground.app, bucket))[how](key);
   return { ...ground, state, next, remove };
+}
+
+function questionsRig(server: NatsServer, asking: Ground, answering: Ground): QuestionsRig {
+  return {
+    ...asking,
+    ends: (site, bucket) => ({
+      asked: createPeerQuestions(asking.lease, site, bucket),
+      service: createPeerService(answering.lease, site, bucket),
+    }),
+    async revive() {
+      await server.restart();
+      await Promise.all([asking, answering].map(({ lease }) => eventually(() => lease.connected(), { what: "connected again" })));
+    },
+    dispose: async () => void (await Promise.all([asking.dispose(), answering.dispose()])),
+  };
 }

@@ -2,8 +2,8 @@
  * What a contract suite needs around a port: an application beside the gateway, a server that can lose things and die,
  * and a way to wait. Each is made once for memory and once for real servers; the suites cannot tell which they run on.
  */
-import type { Revision, Sequence, SiteId } from "../../src/core/ids.js";
-import type { BucketStore, OperationLog, PeerLink, SiteState } from "../../src/core/ports.js";
+import type { BucketName, Revision, Sequence, SiteId } from "../../src/core/ids.js";
+import type { BucketStore, OperationLog, PeerLink, PeerService, Questions, SiteState } from "../../src/core/ports.js";
 import { siteNamed } from "../core/names.js";
 
 /** The site under test, and another one. */
@@ -74,4 +74,17 @@ export interface StateRig extends Rig {
   readonly next: SiteState;
   /** An operator removes a record, as a KV client deletes or purges a key. */
   readonly remove: (key: string, how: "delete" | "purge") => Promise<void>;
+}
+
+/** Who asks and who answers, each over a connection of its own. */
+export interface QuestionsRig extends Rig {
+  /** Both ends for one bucket of one site. */
+  readonly ends: (site: SiteId, bucket: BucketName) => QuestionEnds;
+  /** The server is back after it was killed. */
+  readonly revive: () => Promise<void>;
+}
+
+export interface QuestionEnds {
+  readonly asked: Questions;
+  readonly service: PeerService;
 }

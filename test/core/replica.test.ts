@@ -56,12 +56,12 @@ beforeEach(() => {
 describe("an application's write on the tail", () => {
   it("becomes an operation with its own server's time", () => {
     expect(written(observe(entry(7)))).toEqual(operationAt(7_000, A, { value: utf8.encode("at 7") }));
-    expect(replica.get(K)).toEqual({ version: { ts: 7_000, site: A }, base: null, tombstone: false, revision: 7 });
+    expect(replica.get(K)).toEqual({ version: { ts: 7_000, site: A }, base: null, kind: "put", revision: 7 });
   });
 
   it.each(["delete", "purge"] as const)("that is a %s becomes one, and a tombstone here", (kind) => {
     expect(written(observe(entry(7, { kind, value: new Uint8Array(0) }))).kind).toBe(kind);
-    expect(replica.get(K)?.tombstone).toBe(true);
+    expect(replica.get(K)?.kind).toBe("delete");
   });
 
   it("carries its deadline", () => {
@@ -85,18 +85,18 @@ describe("what is no local write", () => {
   it("a gateway's own write coming back is known by its header", () => {
     const applied = operationAt(50_000, B);
     expect(observe(echoOf(applied, 7))).toEqual({ kind: "echo" });
-    expect(replica.get(K)).toEqual({ version: applied.version, base: undefined, tombstone: false, revision: 7 });
+    expect(replica.get(K)).toEqual({ version: applied.version, base: undefined, kind: "put", revision: 7 });
   });
 
   it("an echo of a delete is a tombstone", () => {
     observe(echoOf(operationAt(50_000, B, { kind: "delete", value: new Uint8Array(0) }), 7));
-    expect(replica.get(K)?.tombstone).toBe(true);
+    expect(replica.get(K)?.kind).toBe("delete");
   });
 
   it("an expiry removes the entry and keeps its version", () => {
     observe(entry(7));
     expect(observe(entry(8, { kind: "expired", value: new Uint8Array(0) }))).toEqual({ kind: "expired" });
-    expect(replica.get(K)).toMatchObject({ version: { ts: 7_000, site: A }, tombstone: true, revision: 8 });
+    expect(replica.get(K)).toMatchObject({ version: { ts: 7_000, site: A }, kind: "delete", revision: 8 });
   });
 
   it("a repeat changes nothing, of whatever kind", () => {
@@ -120,7 +120,7 @@ describe("our own apply", () => {
 
   it("is known from its acknowledgement alone, base included", () => {
     replica.recordApplied(applied, 7);
-    expect(replica.get(K)).toEqual({ version: applied.version, base: applied.base, tombstone: false, revision: 7 });
+    expect(replica.get(K)).toEqual({ version: applied.version, base: applied.base, kind: "put", revision: 7 });
   });
 
   it("is known alike whether its acknowledgement or its echo comes first", () => {
@@ -177,7 +177,7 @@ describe("a message that vanished", () => {
   it("leaves what is known of the key, standing where the server says", () => {
     observe(entry(7));
     replica.recordVanished(K, 0);
-    expect(replica.get(K)).toEqual({ version: { ts: 7_000, site: A }, base: null, tombstone: false, revision: 0 });
+    expect(replica.get(K)).toEqual({ version: { ts: 7_000, site: A }, base: null, kind: "put", revision: 0 });
     expect(written(observe(entry(9))).version.ts).toBe(9_000);
   });
 
@@ -199,7 +199,7 @@ describe("what the own log says", () => {
   it("makes the same entry on the tail a known one, with the version that it was logged with", () => {
     replica.restore(logged(own, 7), CREATED);
     expect(observe(entry(7))).toEqual({ kind: "logged" });
-    expect(replica.get(K)).toEqual({ version: own.version, base: own.base, tombstone: false, revision: 7 });
+    expect(replica.get(K)).toEqual({ version: own.version, base: own.base, kind: "put", revision: 7 });
   });
 
   it("tells of a key before the tail has shown it", () => {
@@ -235,7 +235,7 @@ describe("what the own log says", () => {
   it("wins over our own stamp of the same entry: another gateway of this site was first", () => {
     observe(entry(7));
     replica.adopt(logged(own, 7));
-    expect(replica.get(K)).toEqual({ version: own.version, base: own.base, tombstone: false, revision: 7 });
+    expect(replica.get(K)).toEqual({ version: own.version, base: own.base, kind: "put", revision: 7 });
     expect(written(observe(entry(8))).version.ts).toBe(70_001);
   });
 
@@ -258,7 +258,7 @@ describe("an entry that stands before the one that the own log names", () => {
   ])("%s is no new write: the bucket has lost the later one", (_, uncovered) => {
     replica.restore(logged(own, 7), CREATED);
     expect(observe(uncovered)).toEqual({ kind: "behind" });
-    expect(replica.get(K)).toMatchObject({ revision: 5, tombstone: false });
+    expect(replica.get(K)).toMatchObject({ revision: 5, kind: "put" });
     expect(compareVersions(replica.get(K)?.version ?? own.version, own.version)).toBeLessThan(0);
     expect(replica.takeLost()).toEqual([own]);
     expect(replica.takeLost()).toEqual([]);

@@ -78,7 +78,7 @@ export function createMemoryGround(): MemoryGround {
     log: createMemoryOperationLog(logOf(local, A, a)),
     peers: new Map([[B, createMemoryPeerLink(logOf(away, B, b))]]),
     questions: new Map([[B, createMemoryQuestions(away, b.bucket(BUCKET), clock)]]),
-    service: createMemoryPeerService(a.bucket(BUCKET)),
+    service: createMemoryPeerService(a.bucket(BUCKET), local),
     state: createMemorySiteState(local, a.state),
   };
   return { clock, a, b, local, away, ports };

@@ -19,8 +19,8 @@ describe("the registry", () => {
 
 const [A, B, C] = [siteNamed("a"), siteNamed("b"), siteNamed("c")];
 const at = (ts: number, site = A): Version => ({ ts, site });
-const standing = (version: Version, base: Version | null = null): Standing => ({ version, base, tombstone: false });
-const UNKNOWN_BASE: Standing = { version: at(6), base: undefined, tombstone: false };
+const standing = (version: Version, base: Version | null = null): Standing => ({ version, base, kind: "put" });
+const UNKNOWN_BASE: Standing = { version: at(6), base: undefined, kind: "put" };
 const operation = (version: Version, base: Version | null = null): Operation =>
   operationAt(version.ts, version.site, { base });
 
@@ -55,7 +55,7 @@ describe("a conflict under last writer wins", () => {
   it("is counted for a delete as for a put", () => {
     const deleted: Operation = { ...operation(at(5, B)), kind: "delete", value: new Uint8Array(0) };
     expect(lww.decide(standing(at(4)), deleted)).toEqual({ outcome: "apply", conflict: true });
-    const tombstone = { ...standing(at(6)), tombstone: true };
+    const tombstone: Standing = { ...standing(at(6)), kind: "delete" };
     expect(lww.decide(tombstone, operation(at(5, B)))).toEqual({ outcome: "stale", conflict: true });
   });
 

@@ -110,7 +110,7 @@ function portsOf(
     questions: new Map(
       peers.map((peer) => [peer.id, createMemoryQuestions(connectionTo(peer.id), peer.bucket(bucket), clock)]),
     ),
-    service: reconcile ? createMemoryPeerService(site.bucket(bucket)) : { serve: () => () => undefined },
+    service: reconcile ? createMemoryPeerService(site.bucket(bucket), local) : { serve: () => () => undefined },
     state: createMemorySiteState(local, site.state),
   });
   const noLease = () => {

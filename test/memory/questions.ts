@@ -19,19 +19,33 @@ import {
   encodeVersions,
 } from "../../src/core/question.js";
 import type { MemoryConnection } from "./connection.js";
-import type { MemorySiteBucket } from "./site.js";
 
-export const createMemoryPeerService = (bucket: MemorySiteBucket): PeerService => ({
+/** Where a site's gateway stands ready to be asked about a bucket. */
+export interface Answering {
+  answers: Questions | null;
+}
+
+/** @param connection of the gateway that answers: questions reach it like everything else that its server sends */
+export const createMemoryPeerService = (bucket: Answering, connection: MemoryConnection): PeerService => ({
   serve(answers) {
-    bucket.answers = answers;
+    const reached = <T>(answer: () => Promise<T>) =>
+      new Promise<T>((resolve, reject) => connection.push(() => void answer().then(resolve, reject)));
+    const served: Questions = {
+      hello: (asker) => reached(() => answers.hello(asker)),
+      digests: (prefixes) => reached(() => answers.digests(prefixes)),
+      entries: (prefix, after) => reached(() => answers.entries(prefix, after)),
+      versions: (keys) => reached(() => answers.versions(keys)),
+      fetch: (key) => reached(() => answers.fetch(key)),
+    };
+    bucket.answers = served;
     return () => {
-      if (bucket.answers === answers) bucket.answers = null;
+      if (bucket.answers === served) bucket.answers = null;
     };
   },
 });
 
 /** @param connection leads to the peer's NATS */
-export function createMemoryQuestions(connection: MemoryConnection, bucket: MemorySiteBucket, clock: Clock): Questions {
+export function createMemoryQuestions(connection: MemoryConnection, bucket: Answering, clock: Clock): Questions {
   async function ask<T>(answer: (answers: Questions) => Promise<T>): Promise<T> {
     const answering = await connection.request(() => {
       if (bucket.answers === null) throw new GatewayError("KVGW_UNREACHABLE", "no gateway answers there; retried");

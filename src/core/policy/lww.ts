@@ -4,7 +4,7 @@
  * an entry past its deadline is a tombstone of the same version, and the tombstone stands.
  */
 import { APPLY, APPLY_IN_CONFLICT, DUPLICATE, STALE, STALE_IN_CONFLICT } from "../decision.js";
-import type { Operation } from "../operation.js";
+import { type Operation, isTombstone } from "../operation.js";
 import { type Version, compareVersions } from "../version.js";
 import type { ConflictPolicy, Standing } from "./policy.js";
 
@@ -13,7 +13,7 @@ export const lww: ConflictPolicy = {
   decide(current: Standing | undefined, operation: Operation) {
     if (current === undefined) return APPLY;
     const order = compareVersions(operation.version, current.version);
-    if (order === 0) return operation.kind !== "put" && !current.tombstone ? APPLY : DUPLICATE;
+    if (order === 0) return isTombstone(operation) && !isTombstone(current) ? APPLY : DUPLICATE;
     const sameOrigin = operation.version.site === current.version.site;
     if (order > 0) return !sameOrigin && hadNotSeen(operation.base, current.version) ? APPLY_IN_CONFLICT : APPLY;
     return !sameOrigin && hadNotSeen(current.base, operation.version) ? STALE_IN_CONFLICT : STALE;

@@ -4,13 +4,13 @@
  * policy against them.
  */
 import type { Decision } from "../decision.js";
-import type { Operation } from "../operation.js";
+import type { Operation, OperationKind } from "../operation.js";
 import type { Version } from "../version.js";
 
 /** What a site knows of a key, as far as a policy needs it. */
 export interface Standing {
   readonly version: Version;
-  readonly tombstone: boolean;
+  readonly kind: OperationKind;
   /** As in `Operation.base`; undefined where it is no longer known (an entry applied before a restart). */
   readonly base: Version | null | undefined;
 }

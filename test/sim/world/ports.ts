@@ -14,6 +14,7 @@ import { createMemoryBucketStore } from "../../memory/bucket-store.js";
 import type { MemoryConnection } from "../../memory/connection.js";
 import { createMemoryOperationLog } from "../../memory/operation-log.js";
 import { createMemoryPeerLink } from "../../memory/peer-link.js";
+import { createMemoryPeerService, createMemoryQuestions } from "../../memory/questions.js";
 import { createMemorySiteState } from "../../memory/site-state.js";
 import { type SimSite, bucketOf } from "./site.js";
 
@@ -53,6 +54,10 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
     }),
     log: createMemoryOperationLog(logOf(site)),
     peers: new Map(peers.map((peer) => [peer, createMemoryPeerLink(logOf(peer))])),
+    questions: new Map(
+      peers.map((peer) => [peer, createMemoryQuestions(overFor(peer), bucketOf(siteNamed(peer), bucket.name), clock)]),
+    ),
+    service: createMemoryPeerService(bucketOf(siteNamed(site), bucket.name), local),
     state: createMemorySiteState(local, siteNamed(site).state),
   });
   return {

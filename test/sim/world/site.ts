@@ -3,7 +3,7 @@
  * changes in it goes into the history.
  */
 import type { BucketName } from "../../../src/core/ids.js";
-import type { Clock } from "../../../src/core/ports.js";
+import type { Clock, Questions } from "../../../src/core/ports.js";
 import { type MemoryStream, type StreamMessage, type StreamObserver, createMemoryStream } from "../../memory/stream.js";
 import { createSkewedClock } from "../../memory/virtual-clock.js";
 import type { Mix } from "../plan.js";
@@ -27,6 +27,8 @@ export interface SimSite {
 export interface SiteBucket {
   readonly bucket: MemoryStream;
   readonly log: MemoryStream;
+  /** Who answers peers' questions: the gateway that runs. */
+  answers: Questions | null;
 }
 
 /** @param onApplied hears of every entry that a gateway wrote into a bucket */
@@ -53,7 +55,7 @@ export function createSimSite(
     const watch = (place: "bucket" | "log") => observerOf(recorder, name, place, bucket, onApplied);
     const stream = createMemoryStream(site.clock, { history, messageTtl, markers, maxAgeMs }, watch("bucket"));
     stream.create();
-    buckets.set(bucket, { bucket: stream, log: createMemoryStream(site.clock, {}, watch("log")) });
+    buckets.set(bucket, { bucket: stream, log: createMemoryStream(site.clock, {}, watch("log")), answers: null });
   }
   return site;
 }
