@@ -152,14 +152,27 @@ export interface PeerService {
   serve(answers: Questions): () => void;
 }
 
-/** Small durable facts of this site, at its own NATS. Keys are tokens joined by dots. */
+/** What the site's state has under one key. */
+export interface StateRecord {
+  /** Null where there is none. */
+  readonly value: unknown;
+  /** To be named by a save that must follow this very record; 0 where there never was one. */
+  readonly revision: Revision;
+}
+
+/** Small durable facts of this site, at its own NATS. Keys are tokens joined by dots. All fail with
+ *  KVGW_STATE_UNAVAILABLE. */
 export interface SiteState {
-  /** Null if absent. KVGW_STATE_UNAVAILABLE. */
-  load(key: string): Promise<unknown>;
-  /** Durable when it resolves. KVGW_STATE_UNAVAILABLE. */
-  save(key: string, value: unknown): Promise<void>;
+  load(key: string): Promise<StateRecord>;
+  /** Durable when it resolves, with the revision that it has now. Where `expected` is given and the record stands elsewhere
+   *  nothing is written: KVGW_STATE_CHANGED. */
+  save(key: string, value: unknown, expected?: Revision): Promise<Revision>;
+  /** Leaves nothing behind. */
+  remove(key: string): Promise<void>;
   /** All keys below `prefix`, whole tokens only. */
   keys(prefix: string): Promise<readonly string[]>;
+  /** Every record below `prefix`, whole tokens only, in one reading. */
+  scan(prefix: string, onRecord: (key: string, value: unknown) => void): Promise<void>;
 }
 
 /** Why an operation could not be applied or logged. Metric label: closed. */

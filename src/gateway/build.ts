@@ -78,7 +78,7 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
           peers.map(({ origin, lease }) => [origin, createPeerQuestions(lease, origin, bucket.name)]),
         ),
         service: createPeerService(own.lease, site, bucket.name),
-        state: createSiteState(local, site),
+        state: createSiteState(local, site, clock),
       };
     },
     onLocalUp: (callback) => whenUp(local, callback),

@@ -83,7 +83,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const own = config.sites.get(config.site);
     if (own === undefined) return Promise.reject(new RangeError(`site ${config.site} is not listed`));
     const lease = connections.lease(own);
-    const asked = createSiteState(lease, config.site)
+    const asked = createSiteState(lease, config.site, clock)
       .nextEpoch()
       .finally(() => lease.release());
     asked.catch(() => (epoch = null));

@@ -85,7 +85,7 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
     const run = interruption;
     const opened = await ports.open();
     if (pauseAsked === null) {
-      const found = (await opened.state.load(pauseKey)) === true;
+      const found = (await opened.state.load(pauseKey)).value === true;
       // Somebody may have asked in the meantime.
       pauseAsked ??= found;
     }

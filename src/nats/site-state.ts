@@ -4,20 +4,25 @@
  */
 import { type KV, type KvEntry, Kvm } from "@nats-io/kv";
 import { GatewayError } from "../core/errors.js";
+import { hash128 } from "../core/hash.js";
 import type { BucketName, SiteId } from "../core/ids.js";
-import { STATE_READS_MAX } from "../core/limits.js";
-import type { SiteState } from "../core/ports.js";
+import { READ_WINDOW_MESSAGES, STATE_READS_MAX } from "../core/limits.js";
+import type { Clock, SiteState } from "../core/ports.js";
 import type { Lease } from "./connections.js";
-import { streamManager } from "./streams.js";
-import { bucketPrefix, bucketStream, everythingBelow, stateBucket } from "./subjects.js";
+import { API_ERROR, isApiError } from "./failure.js";
+import { headerValue } from "./message.js";
+import { scanStream } from "./scan.js";
+import { lastExisting, streamManager } from "./streams.js";
+import { HEADER, bucketPrefix, bucketStream, everythingBelow, stateBucket, stateConsumers } from "./subjects.js";
 
 export interface NatsSiteState extends SiteState {
   /** A number that is higher than any that this site was given before: names the consumers of one life. */
   nextEpoch(): Promise<number>;
 }
 
-export function createSiteState(lease: Lease, site: SiteId): NatsSiteState {
+export function createSiteState(lease: Lease, site: SiteId, clock: Clock): NatsSiteState {
   const bucket = stateBucket(site);
+  const stream = bucketStream(bucket);
   let open: { readonly nats: unknown; readonly kv: KV } | null = null;
 
   /** The bucket is opened once per connection; a reconnect keeps it. */
@@ -31,6 +36,9 @@ export function createSiteState(lease: Lease, site: SiteId): NatsSiteState {
     try {
       return await lease.whileUp(async () => work(await store()));
     } catch (thrown) {
+      if (isApiError(thrown, API_ERROR.wrongLastSequence)) {
+        throw new GatewayError("KVGW_STATE_CHANGED", `state bucket ${bucket}: somebody else wrote the record`, thrown);
+      }
       open = null;
       const because = thrown instanceof Error ? thrown.message : String(thrown);
       throw new GatewayError("KVGW_STATE_UNAVAILABLE", `state bucket ${bucket}: ${because}; retried`, thrown);
@@ -41,10 +49,29 @@ export function createSiteState(lease: Lease, site: SiteId): NatsSiteState {
     load: (key) =>
       attempt(async (kv) => {
         const entry = await kv.get(key);
-        return isRecord(entry) ? entry.json<unknown>() : null;
+        return { value: isRecord(entry) ? entry.json<unknown>() : null, revision: entry?.revision ?? 0 };
       }),
-    save: (key, value) => attempt(async (kv) => void (await kv.put(key, JSON.stringify(value)))),
+    save: (key, value, expected) =>
+      attempt((kv) => kv.put(key, JSON.stringify(value), expected === undefined ? {} : { previousSeq: expected })),
+    // As a stream's purge and not as the client's, which leaves a mark for every key that there ever was.
+    remove: (key) =>
+      attempt(async () => {
+        const api = await streamManager(lease, null);
+        await api.streams.purge(stream, { filter: bucketPrefix(bucket) + key });
+      }),
     keys: (prefix) => attempt(async (kv) => withRecord(kv, await keysBelow(lease, bucket, prefix))),
+    scan: (prefix, onRecord) =>
+      attempt(async (kv) => {
+        const api = await streamManager(lease, null);
+        const below = everythingBelow(`${bucketPrefix(bucket)}${prefix}.`);
+        const consumerPrefix = stateConsumers(site, hash128(prefix));
+        const place = { lease, clock, domain: null, stream, consumerPrefix, epoch: await kv.put("epoch", "") };
+        const source = { ...place, windowMessages: () => READ_WINDOW_MESSAGES, from: { lastPerSubject: below } };
+        await scanStream(source, () => lastExisting(api, stream, below), (message, block) => {
+          if (headerValue(block, HEADER.kvOperation) !== null) return;
+          onRecord(message.subject.slice(bucketPrefix(bucket).length), message.json<unknown>());
+        });
+      }),
     nextEpoch: () => attempt((kv) => kv.put("epoch", "")),
   };
 }

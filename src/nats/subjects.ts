@@ -5,6 +5,7 @@
  *     <subject>.<origin>.<key>                an operation, in the stream KVGW_<origin>_<bucket>
  *     kvgw_<site>_tail_<epoch>                consumer of a site on its own bucket
  *     kvgw_<reader>_from_<origin>_<epoch>     consumer of a reader on an origin's log
+ *     kvgw_<site>_state_<hash>_<epoch>        consumer of a site on its own state
  *     kvgw_verify_<random>_<epoch>            consumer of one reading of a bucket by `kvgw verify`
  *     kvgw.<site>.<bucket>.<verb>             a question to a site's gateway about a bucket
  *     KVGW_<site>                             KV bucket with the site's durable state
@@ -30,6 +31,8 @@ export const stateBucket = (site: SiteId): BucketName => `KVGW_${site}` as Bucke
 /** All consumers of one reader on one stream share this beginning; whoever starts removes the older ones. */
 export const tailConsumers = (site: SiteId): string => `kvgw_${site}_tail_`;
 export const scanConsumers = (site: SiteId): string => `kvgw_${site}_scan_`;
+/** Of one reading of the state; `what` keeps readings apart that go on at once. */
+export const stateConsumers = (site: SiteId, what: string): string => `kvgw_${site}_state_${what}_`;
 export const logConsumers = (reader: SiteId, origin: SiteId): string => `kvgw_${reader}_from_${origin}_`;
 /** One reading, by somebody who is no site: `random` makes the name unique over all sites and all who verify. */
 export const verifyConsumers = (random: string): string => `kvgw_verify_${random}_`;

@@ -38,7 +38,7 @@ export interface CausalityDeps {
 
 export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard> {
   const stateKey = `causality.${deps.bucket}`;
-  let durable = parseFloor(await deps.state.load(stateKey));
+  let durable = parseFloor((await deps.state.load(stateKey)).value);
   const atStart = durable;
   const recordByKey = new Map(durable.recordByKey);
   let saving = false;

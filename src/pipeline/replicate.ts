@@ -101,7 +101,7 @@ export function createReplication(deps: ReplicationDeps): Replication {
   /** Of the reader before this one if there was one, else of the process before this one. */
   async function lastCheckpoint(): Promise<Checkpoint | null> {
     if (session !== null) return checkpoint();
-    const stored = await deps.state.load(stateKey);
+    const { value: stored } = await deps.state.load(stateKey);
     saved = isCheckpoint(stored) ? stored : null;
     return saved;
   }

@@ -58,7 +58,7 @@ export async function loadSetAside(deps: SetAsideDeps): Promise<SetAsideStore> {
 
   async function note(stateKey: string, setAside: SetAside): Promise<void> {
     // What a start meets again is on record already: nothing is new, and nothing is written.
-    if (kept.has(stateKey) && isOf(await state.load(stateKey), setAside)) return;
+    if (kept.has(stateKey) && isOf((await state.load(stateKey)).value, setAside)) return;
     // Its place is taken at once, and again afterwards: a look at the state in between may not have shown it.
     kept.add(stateKey);
     await state.save(stateKey, setAside);
@@ -113,7 +113,7 @@ export async function loadSetAside(deps: SetAsideDeps): Promise<SetAsideStore> {
       if (setAside.origin !== deps.site) return new Promise((resolve) => noted.push(resolve));
     },
     has: async (origin, key, version) =>
-      kept.has(keyOf(origin, key)) && isOf(await state.load(keyOf(origin, key)), { version }),
+      kept.has(keyOf(origin, key)) && isOf((await state.load(keyOf(origin, key))).value, { version }),
     count: () => kept.size + waitingByKey.size,
   };
 }

@@ -152,7 +152,7 @@ function peerRig(ground: Ground, format: LogFormat): PeerRig {
 }
 
 function stateRig(ground: Ground, site: string): StateRig {
-  const [state, next] = [createSiteState(ground.lease, site as SiteId), createSiteState(ground.lease, site as SiteId)];
+  const [state, next] = [createSiteState(ground.lease, site as SiteId, clock), createSiteState(ground.lease, site as SiteId, clock)];
   const bucket = stateBucket(site as SiteId);
   const remove: StateRig["remove"] = async (key, how) => (await openBucket(ground.app, bucket))[how](key);
   return { ...ground, state, next, remove };

@@ -87,7 +87,7 @@ describe("a server that denies what is asked", () => {
   it("is told as a denial, by every port", async () => {
     const lease = await leaseOf("few");
     const peer = createPeerLink({ lease, domain: null, clock, epoch: 1 }, namesOf("config", PEER), SITE);
-    const state = createSiteState(lease, SITE);
+    const state = createSiteState(lease, SITE, createSystemClock());
     await expect(storeOf(lease, "config").open()).rejects.toMatchObject({ code: "KVGW_DENIED" });
     await expect(logOf(lease, "config").open(1)).rejects.toMatchObject({ code: "KVGW_DENIED" });
     await expect(peer.open()).rejects.toMatchObject({ code: "KVGW_DENIED" });
@@ -99,7 +99,7 @@ describe("the epochs of a site's lives", () => {
   it("rise from one life to the next", async () => {
     const lease = await leaseOf("all");
     const epochs: number[] = [];
-    for (let life = 0; life < 3; life++) epochs.push(await createSiteState(lease, PEER).nextEpoch());
+    for (let life = 0; life < 3; life++) epochs.push(await createSiteState(lease, PEER, createSystemClock()).nextEpoch());
     expect(epochs).toEqual([...new Set(epochs)].sort((a, b) => a - b));
   });
 });

@@ -169,7 +169,7 @@ describe("what is malformed is refused", () => {
       refuses(decode, [...WRONG.slice(1), ["k", "1 a"], ["k", "1 a", 0, 0], { 0: "k", 1: "1 a", 2: 0, length: 3 }]);
       refuses((key) => decode([key, "1 a", 0]), BAD_KEYS);
       refuses((version) => decode(["k", version, 0]), BAD_VERSIONS);
-      refuses((kind) => decode(["k", "1 a", kind]), [true, false, "0", 2, -1, null, undefined, [], Number.NaN]);
+      refuses((kind) => decode(["k", "1 a", kind]), [true, false, "0", 3, 0.5, -1, null, undefined, [], Number.NaN]);
     }
     const many = Array.from({ length: QUESTION_KEYS_MAX + 1 }, () => summary);
     refuses(decodePage, [{ summaries: many, more: true }]);
