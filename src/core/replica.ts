@@ -85,6 +85,8 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
   // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
   const bareByKey = new Map<Key, Revision>();
   let starting = true;
+  // The newest of the forgotten tombstones: a write of an unknown key is above it, also where a clock has stepped back.
+  let forgottenUs = 0;
   const digests = createDigestTree((key) => describe(knownByKey.get(key)));
   const tombstones = new Map<Key, number>();
 
@@ -117,7 +119,8 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
       uncertain !== undefined && (current === undefined || compareVersions(uncertain, current.version) > 0)
         ? { version: uncertain, base: undefined }
         : current;
-    const { version, base } = stampLocalWrite(entry, site, previous, causality.aboveUs(entry.key));
+    const aboveUs = Math.max(causality.aboveUs(entry.key), previous === undefined ? forgottenUs : 0);
+    const { version, base } = stampLocalWrite(entry, site, previous, aboveUs);
     const kind = entry.kind === "expired" ? "delete" : entry.kind;
     set(entry.key, { version, base, kind, revision: entry.revision });
     const operation: Operation = { kind, key: entry.key, value: entry.value, version, base, expiresUs: entry.expiresUs };
@@ -228,7 +231,10 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
     },
     forget(key, version) {
       const current = knownByKey.get(key);
-      if (current !== undefined && isTombstone(current) && compareVersions(current.version, version) === 0) drop(key);
+      if (current !== undefined && isTombstone(current) && compareVersions(current.version, version) === 0) {
+        forgottenUs = Math.max(forgottenUs, version.ts);
+        drop(key);
+      }
     },
     keys: () => knownByKey.size - tombstones.size,
     tombstones,
