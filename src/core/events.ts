@@ -48,6 +48,8 @@ export type GatewayEvent =
     }
   | { readonly type: "log-resumed"; readonly bucket: BucketName; readonly sequence: number; readonly resent: number }
   | { readonly type: "checkpoint-reset"; readonly bucket: BucketName; readonly peer: SiteId; readonly why: string }
+  /** Values that have gone from the bucket without a delete. */
+  | { readonly type: "vanished"; readonly bucket: BucketName; readonly keys: number }
   | { readonly type: "restored"; readonly bucket: BucketName; readonly keys: number }
   | {
       readonly type: "reconciled";

@@ -169,6 +169,8 @@ export const RECONCILE_FIRST_MS = 2_000;
 /** After a round that found differences, or failed: soon, but not so soon that it costs anything, and twice as long each
  *  time up to the interval, since there are lasting differences. */
 export const RECONCILE_AGAIN_MS = 15_000;
+/** Single reads on their way at once, to confirm that messages have gone. */
+export const VANISHED_READS_MAX = 32;
 /** How often tombstones are looked over, or four times in `tombstoneTtl` where that is shorter. */
 export const SWEEP_INTERVAL_MS = 60_000;
 /** Tombstones that are removed at once: each takes a request to the bucket and one or two to the log. */

@@ -84,6 +84,10 @@ export interface BucketStore {
   tail(handlers: TailHandlers): Promise<Reader>;
   /** The last entry of the key, null if the bucket has no message of it. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
   read(key: Key): Promise<Entry | null>;
+  /** How many keys the bucket has a message of, whatever it is. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
+  count(): Promise<number>;
+  /** Every key that the bucket has a message of; may miss one that is written meanwhile. KVGW_UNREACHABLE, KVGW_READER_LOST. */
+  scan(onKey: (key: string, revision: Revision) => void): Promise<void>;
   /** Compare-and-set: writes only if the key's last revision is `expected`. The outcome may come synchronously. */
   apply(operation: Operation, expected: Revision, done: (outcome: WriteOutcome) => void): void;
   /** Removes every message of the key up to the revision, without a trace. KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_DENIED. */

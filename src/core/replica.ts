@@ -42,6 +42,13 @@ export interface Replica {
   recordApplied(operation: Operation, revision: Revision): void;
   /** The bucket lost the key's message without telling: keep what we know, stand at the revision it named. */
   recordVanished(key: Key, revision: Revision): void;
+  /** The message at this revision has gone without telling, and nothing came after it. A tombstone stays known; a value is not
+   *  known any more, but every later write of the key is above it. Returns what it was, null if something came after it. */
+  recordMissing(key: Key, revision: Revision): Operation | null;
+  /** How many messages the bucket should have. */
+  messages(): number;
+  /** Each of them: the key, and its revision. */
+  standing(): Iterable<readonly [Key, Revision]>;
   /** An apply whose outcome is unknown counts as landed for every later stamp of the key. */
   recordUncertain(key: Key, version: Version): void;
   /** Start only, before the tail: what the own log says of its keys. */
@@ -85,6 +92,7 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
   // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
   const bareByKey = new Map<Key, Revision>();
   let starting = true;
+  let messages = 0;
   // The newest of the forgotten tombstones: a write of an unknown key is above it, also where a clock has stepped back.
   let forgottenUs = 0;
   const digests = createDigestTree((key) => describe(knownByKey.get(key)));
@@ -92,6 +100,7 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
 
   function set(key: Key, next: Known): void {
     const before = knownByKey.get(key);
+    messages += Number(next.revision > 0) - Number((before?.revision ?? 0) > 0);
     knownByKey.set(key, next);
     if (before === undefined || !isSameStanding(before, next)) stand(key, before, next);
     bareByKey.delete(key);
@@ -108,6 +117,7 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
   }
 
   function drop(key: Key): void {
+    messages -= Number((knownByKey.get(key)?.revision ?? 0) > 0);
     knownByKey.delete(key);
     tombstones.delete(key);
     digests.forget(key);
@@ -138,9 +148,14 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
     return BEHIND;
   }
 
-  function missMessage(key: Key, operation: Operation): void {
+  /** Not known any more, and yet every later write of the key is above it. */
+  function forsake(key: Key, version: Version): void {
     drop(key);
-    uncertainByKey.set(key, operation.version);
+    uncertainByKey.set(key, version);
+  }
+
+  function missMessage(key: Key, operation: Operation): void {
+    forsake(key, operation.version);
     lostByKey.set(key, operation);
   }
 
@@ -191,6 +206,23 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
       if (revision >= revisionOf(key)) return;
       if (current !== undefined) set(key, { ...current, revision });
       else bareByKey.set(key, revision);
+    },
+
+    recordMissing(key, revision) {
+      if (revisionOf(key) !== revision) return null;
+      const current = knownByKey.get(key);
+      bareByKey.delete(key);
+      if (current === undefined) return null;
+      const lost = tombstoneOf(key, current, current.base);
+      if (isTombstone(current)) set(key, { ...current, revision: 0 });
+      else forsake(key, current.version);
+      return lost;
+    },
+
+    messages: () => messages + bareByKey.size,
+    *standing() {
+      for (const [key, { revision }] of knownByKey) if (revision > 0) yield [key, revision];
+      yield* bareByKey;
     },
 
     recordUncertain(key, version) {

@@ -21,6 +21,8 @@ export interface CaptureDeps {
   readonly gate: KeyGate;
   readonly position: TailPosition;
   readonly includes: KeyFilter;
+  /** Hears of every key that takes no part. */
+  readonly onExcluded: (key: string) => void;
   readonly counters: BucketCounters;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   /** The entry is dealt with: the tail may bring another one. */
@@ -39,6 +41,7 @@ export function createCapture(deps: CaptureDeps): (entry: Entry, bytes: number) 
 
   function setAside(entry: Entry, bytes: number): void {
     const { key, revision, kind, version } = entry;
+    deps.onExcluded(key);
     const at = { created: bucketCreated, position: revision };
     const detail = "the key is not one that NATS KV allows";
     deps.setAside(
@@ -47,9 +50,14 @@ export function createCapture(deps: CaptureDeps): (entry: Entry, bytes: number) 
     );
   }
 
+  function exclude({ key }: Entry, bytes: number): void {
+    deps.onExcluded(key);
+    deps.release(bytes);
+  }
+
   return (entry, bytes) => {
     if (!isKeyed(entry)) setAside(entry, bytes);
-    else if (!deps.includes(entry.key)) deps.release(bytes);
+    else if (!deps.includes(entry.key)) exclude(entry, bytes);
     else if (entry.version === null && deps.gate.isClosed(entry.key)) deps.gate.pass(entry.key, () => take(entry, bytes));
     else take(entry, bytes);
     deps.position.advance(entry.revision);

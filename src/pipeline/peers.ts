@@ -26,6 +26,7 @@ import { type Answers, createAnswers } from "./serve.js";
 import type { SetAsideStore } from "./set-aside.js";
 import { type Sweep, createSweep } from "./sweep.js";
 import type { TombstoneRecords } from "./tombstone-records.js";
+import type { Vanished } from "./vanished.js";
 import type { Witness } from "./witness.js";
 
 export interface Peers {
@@ -37,8 +38,8 @@ export interface Peers {
   save(): Promise<void>;
   /** Resolves when every peer has been asked once, with or without an answer. */
   readonly asked: Promise<void>;
-  /** A round with every peer, as soon as may be. */
-  reconcile(): void;
+  /** A round with every peer, as soon as may be. Resolves when each has been asked, with or without an answer. */
+  reconcile(): Promise<void>;
   snapshot(): ReadonlyMap<SiteId, PeerSnapshot & SweepSnapshot>;
 }
 
@@ -58,6 +59,7 @@ export interface PeersDeps {
   readonly witness: Witness;
   readonly records: TombstoneRecords;
   readonly setAsides: SetAsideStore;
+  readonly vanished: Vanished;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   readonly counters: BucketCounters;
   readonly clock: Clock;
@@ -90,9 +92,7 @@ export function createPeers(deps: PeersDeps): Peers {
     async save() {
       for (const replication of replications.values()) await replication.save(() => deps.records.durable());
     },
-    reconcile() {
-      for (const each of rounds) each.request();
-    },
+    reconcile: () => Promise.all(rounds.map((each) => each.request())).then(() => undefined),
     snapshot: () =>
       new Map(
         [...replications].map(([peer, replication]) => [
@@ -120,6 +120,7 @@ function roundsOf(deps: PeersDeps, peer: SiteId, peerAsked: Questions, own: Answ
   return createRounds({
     ...{ bucket: deps.config().name, peer, peerAsked, own, replica, witness, counters, clock, random, observe, signal },
     isOld: (version) => sweep.isOld(version),
+    look: () => deps.vanished.look(),
     isTaken: async ({ key, version }) =>
       deps.applier.isBusy(key) || (await deps.setAsides.has(version.site, key, version)),
     apply: (operation) => applyNow(deps, peer, operation, pace),

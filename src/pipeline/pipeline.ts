@@ -11,7 +11,7 @@ import type { BucketConfig } from "../config/config.js";
 import type { BucketCounters } from "../core/counters.js";
 import type { GatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
-import type { SiteId } from "../core/ids.js";
+import type { Key, SiteId } from "../core/ids.js";
 import { type KeyFilter, createKeyFilter } from "../core/key-filter.js";
 import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
 import { type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
@@ -46,6 +46,7 @@ import { type SetAsideStore, loadSetAside } from "./set-aside.js";
 import { createHealth } from "./state.js";
 import { type TailPosition, createTailPosition } from "./tail-position.js";
 import { type TombstoneRecords, createTombstoneRecords } from "./tombstone-records.js";
+import { type Vanished, createVanished } from "./vanished.js";
 import { type Witness, createWitness } from "./witness.js";
 
 export interface PipelinePorts {
@@ -108,7 +109,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       setAside: running?.setAsides.count() ?? 0,
       peers: running?.peers.snapshot() ?? new Map<SiteId, PeerSnapshot & SweepSnapshot>(),
     }),
-    reconcile: () => running?.peers.reconcile(),
+    reconcile: () => void running?.peers.reconcile(),
   };
 }
 
@@ -123,13 +124,14 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     if (origin === deps.site) health.part("set-aside")(error);
     else peers?.hinder(origin, error);
   };
+  let onMissing: Run["onMissing"] = () => undefined;
   let preparing: Promise<Stages> | null = null;
   let stage: Stages | null = null;
   let withPeers: Promise<unknown> = Promise.resolve();
   try {
     const ports = await Promise.race([deps.openPorts(), end.reached]);
     if (ports === undefined) return;
-    const run: Run = { signal: working.signal, fail: end.fail, trouble: health.part, onFull };
+    const run: Run = { signal: working.signal, fail: end.fail, trouble: health.part, onFull, onMissing: (values) => onMissing(values) };
     preparing = prepare({ ...deps, clock: createRunClock(deps.clock, working.signal) }, ports, run);
     stage = (await Promise.race([preparing, end.reached])) ?? null;
     if (stage === null) return;
@@ -139,7 +141,13 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     if (signal.aborted) return;
     const { clock, observe } = deps;
     const restoring = { ...stage, bucket: deps.config().name, log: ports.log, clock, observe, signal: working.signal };
-    restoreLost(restoring, peers.asked).catch(end.fail);
+    restoreLost(restoring, stage.replica.takeLost(), peers.asked).catch(end.fail);
+    const { reconcile } = peers;
+    onMissing = (values) => {
+      observe({ type: "vanished", bucket: restoring.bucket, keys: values.length });
+      const own = values.filter(({ version }) => version.site === deps.site);
+      restoreLost(restoring, own, reconcile()).catch(end.fail);
+    };
     health.captured();
     withPeers = peers.run();
     saveRegularly(deps.clock, peers, working.signal).catch(end.fail);
@@ -163,6 +171,8 @@ interface Run {
   readonly trouble: (part: string) => (error: GatewayError | null) => void;
   /** The account of what is set aside has no room for operations of `origin`, null when it has again. */
   readonly onFull: (origin: string, error: GatewayError | null) => void;
+  /** Values have gone from the bucket without a message. */
+  readonly onMissing: (values: readonly Operation[]) => void;
 }
 
 interface Stages {
@@ -170,6 +180,7 @@ interface Stages {
   readonly replica: Replica;
   readonly witness: Witness;
   readonly records: TombstoneRecords;
+  readonly vanished: Vanished;
   readonly appender: Appender;
   readonly applier: Applier;
   readonly setAsides: SetAsideStore;
@@ -229,14 +240,17 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   const appender = appenderOf(ground, mark);
   const applier = applierOf(ground);
   const includes = createKeyFilter(keys);
+  const isBusy = (key: Key) => applier.isBusy(key);
+  const vanished = createVanished({ store: ports.store, replica, includes, isBusy, onMissing: run.onMissing });
   const capture = createCapture({
     ...{ site, bucketCreated: info.created, replica, causality, appender, gate, position, includes, counters, setAside },
+    onExcluded: (key) => vanished.exclude(key),
     release: (bytes) => tail.release(1, bytes),
   });
   let signalCaughtUp = () => {};
   const caughtUp = new Promise<void>((resolve) => (signalCaughtUp = resolve));
   const tail = await ports.store.tail({ onEntry: capture, onCaughtUp: signalCaughtUp, onLost: fail });
-  return { info, replica, witness, records, appender, applier, setAsides, setAside, includes, tail, caughtUp };
+  return { info, replica, witness, records, vanished, appender, applier, setAsides, setAside, includes, tail, caughtUp };
 }
 
 function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, mark: StreamMark): Appender {

@@ -66,6 +66,30 @@ function describe(event: GatewayEvent): Line {
       const fields = { bucket: event.bucket, peer: event.peer, reason: event.why };
       return { level: "warn", message: "checkpoint reset", fields };
     }
+    case "vanished":
+    case "restored":
+    case "reconciled":
+    case "sweep":
+      return describeUpkeep(event);
+    case "bug":
+      return { level: "error", message: "mistake of this program, please report it", fields: because(event.reason) };
+    case "set-aside": {
+      const { key, origin, reason, detail, at } = event.setAside;
+      const fields = { bucket: event.bucket, origin, key, reason, detail, position: at.position };
+      return { level: "error", message: "operation set aside", fields };
+    }
+  }
+}
+
+type UpkeepEvent = Extract<GatewayEvent, { type: "vanished" | "restored" | "reconciled" | "sweep" }>;
+
+/** What keeps sites equal beside the flow of operations. */
+function describeUpkeep(event: UpkeepEvent): Line {
+  switch (event.type) {
+    case "vanished": {
+      const { bucket, keys } = event;
+      return { level: "warn", message: "values have gone from the bucket without a delete, will be restored", fields: { bucket, keys } };
+    }
     case "restored": {
       const { bucket, keys } = event;
       return { level: "warn", message: "the bucket had lost own writes, restored from the operation log", fields: { bucket, keys } };
@@ -78,13 +102,6 @@ function describe(event: GatewayEvent): Line {
     case "sweep": {
       const message = event.reason === null ? "sweeping again" : "tombstones cannot be swept, will be tried again";
       return { level: levelOf(event.reason?.code), message, fields: { bucket: event.bucket, ...because(event.reason) } };
-    }
-    case "bug":
-      return { level: "error", message: "mistake of this program, please report it", fields: because(event.reason) };
-    case "set-aside": {
-      const { key, origin, reason, detail, at } = event.setAside;
-      const fields = { bucket: event.bucket, origin, key, reason, detail, position: at.position };
-      return { level: "error", message: "operation set aside", fields };
     }
   }
 }

@@ -3,7 +3,6 @@
  * switches it on. Nothing else in the simulator says what is left out.
  */
 export const NOT_YET = {
-  reconcile: "an operation that left its log, or an entry that left a bucket, comes back from peers",
   marks: "a rewound or recreated stream is noticed by its incarnation and refilled",
   rejoin: "a site that was restored or removed for long comes back without ghosts",
   lease: "two gateways of one site: one works, one waits",

@@ -109,6 +109,11 @@ const CASES: { readonly [Type in GatewayEvent["type"]]: Case<Type> } = {
     level: "warn",
     fields: { bucket: ORDERS, peer: SITE_B, repaired: 0, code: RETRY.code, reason: RETRY.message },
   },
+  vanished: {
+    event: { type: "vanished", bucket: ORDERS, keys: 3 },
+    level: "warn",
+    fields: { bucket: ORDERS, keys: 3 },
+  },
   sweep: {
     event: { type: "sweep", bucket: ORDERS, reason: OPERATOR },
     level: "error",

@@ -70,6 +70,8 @@ function checkCovered(
   return inLog.flatMap((operation) => {
     const { sequence, key } = operation;
     if (sequence <= from || sequence > to.sequence || !ledger.takesPart(bucket, key)) return [];
+    // What was removed from the log comes by reconcile, or not at all.
+    if ((ledger.purged.get(operation) ?? Infinity) < to.order) return [];
     const superseded = inLog.some((later) => later.key === key && later.sequence > sequence);
     if (superseded || isSettled(ledger, site, operation, to.order)) return [];
     const message = `of ${peer} passed ${sequence} (${describe(operation.version)}), which was not settled`;

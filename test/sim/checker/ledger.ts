@@ -40,6 +40,10 @@ export interface Ledger {
   readonly called: ReadonlyMap<number, Called>;
   /** Entries that the server removed at their deadline, or a client without an event. */
   readonly removed: ReadonlySet<Entry>;
+  /** Operations that a client removed from their log without an event, with the place in the history where it did. */
+  readonly purged: ReadonlyMap<Logged, number>;
+  /** Operations that were logged once more, since their log had lost them. */
+  readonly again: ReadonlySet<Logged>;
   /** Entries and operations that went with the tail of their stream. */
   readonly lost: ReadonlySet<Entry | Logged>;
   readonly finals: readonly Final[];
@@ -59,6 +63,9 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   const entryById = new Map<string, Entry>();
   const entryByOp = new Map<number, Entry>();
   const removed = new Set<Entry>();
+  const purged = new Map<Logged, number>();
+  const again = new Set<Logged>();
+  const loggedAs = new Map<Entry, Logged>();
   const lost = new Set<Entry | Logged>();
   const applied = new Set<string>();
   const logged: Logged[] = [];
@@ -86,7 +93,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     for (const operation of logged) {
       const { version, entry } = operation;
       if (version === null) continue;
-      const gone = lost.has(operation) && entry !== null && lost.has(entry);
+      const gone = purged.has(operation) || (lost.has(operation) && entry !== null && lost.has(entry));
       const name = nameOf(operation);
       if (gone && !applied.has(`${name} ${describe(version)}`)) continue;
       const highest = best.get(name)?.version ?? null;
@@ -102,13 +109,23 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     const operation: Logged = { ...stored, order, kind, value, headers, version, entry };
     logged.push(operation);
     if (version === null) return;
-    if (entry?.by === "client") entry.version ??= version;
+    if (entry?.by !== "client") return;
+    // A log that has lost the operation is given it again, maybe under another version: nobody else knows the first one.
+    const before = loggedAs.get(entry);
+    if (before !== undefined && purged.has(before)) again.add(operation);
+    if (before === undefined || purged.has(before)) entry.version = version;
+    loggedAs.set(entry, operation);
   }
 
   for (const [order, happening] of history.entries()) {
     if (happening.what === "removed" && happening.place === "bucket") {
       const entry = entries.get(placeOf(happening))?.find(({ sequence }) => sequence === happening.sequence);
       if (entry !== undefined) removed.add(entry);
+    }
+    if (happening.what === "removed" && happening.place === "log") {
+      const { site, bucket, key, sequence } = happening;
+      const gone = logged.findLast((each) => each.sequence === sequence && each.key === key && each.site === site && each.bucket === bucket);
+      if (gone !== undefined) purged.set(gone, order);
     }
     if (happening.what === "lost") lose(happening);
     if (happening.what !== "stored") continue;
@@ -118,7 +135,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   rankBest();
   const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
   return {
-    ...{ history, setup, entries, entryByOp, logged, best, removed, lost },
+    ...{ history, setup, entries, entryByOp, logged, best, removed, purged, again, lost },
     called: new Map(history.flatMap((happening) => (happening.what === "called" ? [[happening.op, happening]] : []))),
     finals: history.filter((happening) => happening.what === "final"),
     saved: history.flatMap((happening, order) => (happening.what === "saved" ? [{ ...happening, order }] : [])),
