@@ -48,6 +48,9 @@ export type GatewayEvent =
     }
   | { readonly type: "log-resumed"; readonly bucket: BucketName; readonly sequence: number; readonly resent: number }
   | { readonly type: "checkpoint-reset"; readonly bucket: BucketName; readonly peer: SiteId; readonly why: string }
+  /** A peer, or this site itself, remembers more of this site's bucket than there is; and when all peers have been compared with. */
+  | { readonly type: "rejoining"; readonly bucket: BucketName; readonly by: SiteId }
+  | { readonly type: "rejoined"; readonly bucket: BucketName; readonly ghosts: number }
   /** Values that have gone from the bucket without a delete. */
   | { readonly type: "vanished"; readonly bucket: BucketName; readonly keys: number }
   | { readonly type: "restored"; readonly bucket: BucketName; readonly keys: number }

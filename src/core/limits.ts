@@ -171,6 +171,8 @@ export const RECONCILE_FIRST_MS = 2_000;
 export const RECONCILE_AGAIN_MS = 15_000;
 /** Single reads on their way at once, to confirm that messages have gone. */
 export const VANISHED_READS_MAX = 32;
+/** Of a ghost's value in one record of the state: as text it is a third larger, and below every server's limit. */
+export const GHOST_PART_BYTES = 256 * 1024;
 /** How often tombstones are looked over, or four times in `tombstoneTtl` where that is shorter. */
 export const SWEEP_INTERVAL_MS = 60_000;
 /** Tombstones that are removed at once: each takes a request to the bucket and one or two to the log. */

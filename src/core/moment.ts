@@ -17,9 +17,10 @@ export const isPast = (moment: Moment | undefined, run: string, count: number): 
   moment !== undefined && moment.run === run && moment.count > count;
 
 const RUN = /^[0-9a-f]{1,32}$/;
+export const isRun = (value: unknown): value is string => typeof value === "string" && RUN.test(value);
 
 export function isMoment(value: unknown): value is Moment {
   if (typeof value !== "object" || value === null) return false;
   const { run, count } = value as Partial<Record<keyof Moment, unknown>>;
-  return typeof run === "string" && RUN.test(run) && Number.isSafeInteger(count) && (count as number) >= 0;
+  return isRun(run) && Number.isSafeInteger(count) && (count as number) >= 0;
 }

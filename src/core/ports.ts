@@ -186,7 +186,7 @@ export interface SiteState {
 }
 
 /** Why an operation could not be applied or logged. Metric label: closed. */
-export const SET_ASIDE_REASONS = ["malformed", "invalid_key", "too_large", "foreign_origin", "foreign_bucket"] as const;
+export const SET_ASIDE_REASONS = ["malformed", "invalid_key", "too_large", "foreign_origin", "foreign_bucket", "ghost"] as const;
 export type SetAsideReason = (typeof SET_ASIDE_REASONS)[number];
 
 /** An operation that stays where it is, noted in the site's state: the newest per origin and key. */

@@ -14,6 +14,7 @@ import { type Key, type SiteId, isKey, parseSiteId } from "./ids.js";
 import { DIGEST_PREFIX_LENGTH_MAX, QUESTION_KEYS_MAX, QUESTION_KEY_BYTES_MAX, QUESTION_PREFIXES_MAX } from "./limits.js";
 import { type Moment, isMoment } from "./moment.js";
 import type { OperationKind } from "./operation.js";
+import { type BucketMark, type Seen, isSeen } from "./seen.js";
 import { type Version, formatVersion, isTimestamp, parseVersion } from "./version.js";
 
 /** Raised when a site of the version before could no longer understand the answers. */
@@ -28,8 +29,13 @@ export interface Hello {
   readonly nowUs: number;
   /** The own log: which life, and where it ends with all that has been captured. */
   readonly log: Checkpoint;
-  /** How far the site has applied the log of each other site. */
-  readonly checkpoints: ReadonlyMap<SiteId, Checkpoint>;
+  /** The bucket: where it stood when this run began, and how far it is captured now. */
+  readonly start: BucketMark;
+  readonly bucket: BucketMark;
+  /** What is remembered of each other site's bucket. */
+  readonly seen: ReadonlyMap<SiteId, Seen>;
+  /** The site is finding out what of its bucket is to be believed. */
+  readonly rejoining: boolean;
   /** Which hello of this run it is. */
   readonly moment: Moment;
   /** Of each other site the hello since which this one holds all that was known there. */
@@ -91,26 +97,31 @@ const readVersion = (value: unknown): Version | null => (typeof value === "strin
 const readCheckpoint = (value: unknown): Checkpoint | null =>
   isCheckpoint(value) ? { created: value.created, sequence: value.sequence } : null;
 
+const readSeen = (value: unknown): Seen | null =>
+  isSeen(value) ? { created: value.created, sequence: value.sequence, run: value.run, atUs: value.atUs, left: value.left } : null;
+
 const readMoment = (value: unknown): Moment | null => (isMoment(value) ? { run: value.run, count: value.count } : null);
 
 const PREFIX = new RegExp(`^[0-9a-f]{0,${DIGEST_PREFIX_LENGTH_MAX}}$`);
 const readPrefix = (value: unknown): Prefix | null => (typeof value === "string" && PREFIX.test(value) ? value : null);
 
 export function encodeHello(hello: Hello): unknown {
-  const [checkpoints, equal] = [Object.fromEntries(hello.checkpoints), Object.fromEntries(hello.equal)];
-  return { ...hello, checkpoints, equal, digest: encodeDigest(hello.digest) };
+  const [seen, equal] = [Object.fromEntries(hello.seen), Object.fromEntries(hello.equal)];
+  return { ...hello, seen, equal, digest: encodeDigest(hello.digest) };
 }
 
 export function decodeHello(value: unknown): Hello | null {
   if (!isFields(value)) return null;
-  const { protocol, site, fingerprint, nowUs } = value;
+  const { protocol, site, fingerprint, nowUs, rejoining } = value;
+  const [start, bucket] = [readCheckpoint(value["start"]), readCheckpoint(value["bucket"])];
   const [log, digest, moment] = [readCheckpoint(value["log"]), decodeDigest(value["digest"]), readMoment(value["moment"])];
   const parsed = typeof site === "string" ? parseSiteId(site) : null;
   if (!isCount(protocol) || parsed?.ok !== true || typeof fingerprint !== "string") return null;
   if (typeof nowUs !== "number" || !isTimestamp(nowUs) || log === null || digest === null) return null;
-  const [checkpoints, equal] = [bySite(value["checkpoints"], readCheckpoint), bySite(value["equal"], readMoment)];
-  if (checkpoints === null || equal === null || moment === null) return null;
-  return { protocol, site: parsed.value, fingerprint, nowUs, log, checkpoints, moment, equal, digest };
+  const [seen, equal] = [bySite(value["seen"], readSeen), bySite(value["equal"], readMoment)];
+  if (seen === null || equal === null || moment === null || start === null || bucket === null) return null;
+  if (typeof rejoining !== "boolean") return null;
+  return { protocol, site: parsed.value, fingerprint, nowUs, log, start, bucket, seen, rejoining, moment, equal, digest };
 }
 
 function bySite<T>(value: unknown, read: (item: unknown) => T | null): ReadonlyMap<SiteId, T> | null {

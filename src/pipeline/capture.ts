@@ -9,6 +9,7 @@ import type { Entry, EntryIdentity } from "../core/operation.js";
 import type { SetAside } from "../core/ports.js";
 import type { Causality, Replica } from "../core/replica.js";
 import type { Appender } from "./append.js";
+import type { Holding } from "./holding.js";
 import type { KeyGate } from "./key-gate.js";
 import type { TailPosition } from "./tail-position.js";
 
@@ -18,6 +19,7 @@ export interface CaptureDeps {
   readonly replica: Replica;
   readonly causality: Causality;
   readonly appender: Appender;
+  readonly holding: Holding;
   readonly gate: KeyGate;
   readonly position: TailPosition;
   readonly includes: KeyFilter;
@@ -36,7 +38,9 @@ export function createCapture(deps: CaptureDeps): (entry: Entry, bytes: number) 
     const observation = replica.observe(entry, causality);
     if (observation.kind !== "local-write") return deps.release(bytes);
     counters.captured++;
-    appender.append(observation.operation, identityOf(entry, bucketCreated), () => deps.release(bytes));
+    const identity = identityOf(entry, bucketCreated);
+    if (deps.holding.hold(observation.operation, identity)) return deps.release(bytes);
+    appender.append(observation.operation, identity, () => deps.release(bytes));
   }
 
   function setAside(entry: Entry, bytes: number): void {

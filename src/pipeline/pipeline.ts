@@ -14,7 +14,7 @@ import type { Observe } from "../core/events.js";
 import type { Key, SiteId } from "../core/ids.js";
 import { type KeyFilter, createKeyFilter } from "../core/key-filter.js";
 import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
-import { type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
+import { type Entry, type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
 import { POLICIES } from "../core/policy/registry.js";
 import type {
   BucketInfo,
@@ -31,12 +31,15 @@ import type {
   StreamMark,
 } from "../core/ports.js";
 import { type Replica, createReplica } from "../core/replica.js";
+import { type Jumps, createJumps } from "../core/seen.js";
 import { type Appender, createAppender } from "./append.js";
 import { type Applier, createApplier } from "./apply.js";
 import { createCapture } from "./capture.js";
 import { type CausalityGuard, loadCausality } from "./causality.js";
 import { createEnd } from "./end.js";
+import { type Holding, createHolding } from "./holding.js";
 import { type KeyGate, createKeyGate } from "./key-gate.js";
+import { type Marks, loadMarks } from "./marks.js";
 import { type Peers, type SweepSnapshot, createPeers } from "./peers.js";
 import type { PeerSnapshot } from "./replicate.js";
 import { createBackoff, until, wait } from "./retry.js";
@@ -181,6 +184,10 @@ interface Stages {
   readonly witness: Witness;
   readonly records: TombstoneRecords;
   readonly vanished: Vanished;
+  readonly marks: Marks;
+  readonly jumps: Jumps;
+  readonly holding: Holding;
+  readonly position: TailPosition;
   readonly appender: Appender;
   readonly applier: Applier;
   readonly setAsides: SetAsideStore;
@@ -220,6 +227,7 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
     ...{ backoff: createBackoff(deps.random), onFull: run.onFull, onFatal: fail },
   };
   const setAsides = wanted(await loadSetAside(account));
+  const marks = wanted(await loadMarks({ bucket, state: ports.state, peers: new Set(ports.questions.keys()) }));
   const setAside = (what: SetAside, then: () => void) => void setAsides.put(what).then(then, fail);
 
   const witness = createWitness(site, deps.random);
@@ -242,15 +250,27 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   const includes = createKeyFilter(keys);
   const isBusy = (key: Key) => applier.isBusy(key);
   const vanished = createVanished({ store: ports.store, replica, includes, isBusy, onMissing: run.onMissing });
+  const jumps = createJumps(deps.config().tombstoneTtlMs * 1_000);
+  const holding = createHolding({
+    replica,
+    isOld: ({ ts }) => ts / 1_000 < clock.nowMs() - deps.config().tombstoneTtlMs,
+    append: (operation, identity) => appender.append(operation, identity, () => undefined),
+  });
   const capture = createCapture({
-    ...{ site, bucketCreated: info.created, replica, causality, appender, gate, position, includes, counters, setAside },
+    ...{ site, bucketCreated: info.created, replica, causality, appender, holding, gate, position, includes, counters, setAside },
     onExcluded: (key) => vanished.exclude(key),
     release: (bytes) => tail.release(1, bytes),
   });
   let signalCaughtUp = () => {};
   const caughtUp = new Promise<void>((resolve) => (signalCaughtUp = resolve));
-  const tail = await ports.store.tail({ onEntry: capture, onCaughtUp: signalCaughtUp, onLost: fail });
-  return { info, replica, witness, records, vanished, appender, applier, setAsides, setAside, includes, tail, caughtUp };
+  let isStarting = true;
+  void caughtUp.then(() => (isStarting = false));
+  const onEntry = (entry: Entry, bytes: number) => {
+    if (isStarting) jumps.see(entry.revision, entry.timestampUs);
+    capture(entry, bytes);
+  };
+  const tail = await ports.store.tail({ onEntry, onCaughtUp: signalCaughtUp, onLost: fail });
+  return { info, replica, witness, records, vanished, marks, jumps, holding, position, appender, applier, setAsides, setAside, includes, tail, caughtUp };
 }
 
 function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, mark: StreamMark): Appender {

@@ -26,8 +26,10 @@ import { isPast } from "../core/moment.js";
 import { type Hello, PROTOCOL, type Summary } from "../core/question.js";
 import type { Replica } from "../core/replica.js";
 import { type Version, compareVersions } from "../core/version.js";
+import type { Marks } from "./marks.js";
 import { wait } from "./retry.js";
 import { type Answers, summaryOf, summedUp } from "./serve.js";
+import type { Rejoin } from "./rejoin.js";
 import type { Witness } from "./witness.js";
 
 export interface Round {
@@ -49,6 +51,8 @@ export interface RoundDeps {
   /** Applies, ignores or sets aside; whether it was applied. */
   readonly apply: (operation: Operation) => Promise<boolean>;
   readonly witness: Witness;
+  readonly marks: Marks;
+  readonly rejoin: Rejoin;
   /** Whether a tombstone of the version is old enough to have been swept somewhere. */
   readonly isOld: (version: Version) => boolean;
   readonly clock: Clock;
@@ -69,8 +73,13 @@ export async function runRound(deps: RoundDeps): Promise<Round> {
   const peer = await deps.peerAsked.hello(own);
   refuseUnsuitable(deps.peer, own, peer);
   const skewMs = peer.nowUs / 1_000 - (askedMs + deps.clock.nowMs()) / 2;
+  deps.rejoin.hear(peer);
   const compared = await compare({ ...deps, hello: peer }, own);
-  if (compared.result === "equal") deps.witness.provedEqual(deps.peer, peer);
+  if (compared.result === "equal") {
+    // Remembered first: what is forgotten on this proof must be recognised if it comes back.
+    await deps.marks.note(deps.peer, peer);
+    deps.witness.provedEqual(deps.peer, peer);
+  }
   return { ...compared, skewMs };
 }
 
@@ -80,15 +89,21 @@ interface Meeting extends RoundDeps {
 }
 
 async function compare(deps: Meeting, own: Hello): Promise<Pick<Round, "result" | "repaired">> {
-  if (isSame(own.digest, deps.hello.digest)) return { result: "equal", repaired: 0 };
+  if (isSame(own.digest, deps.hello.digest)) {
+    await deps.rejoin.compared(deps.peer, deps.hello, []);
+    return { result: "equal", repaired: 0 };
+  }
   const differences: Difference[] = [];
+  const alone: Key[] = [];
   let [repaired, seen] = [0, 0];
   for await (const found of narrow(deps)) {
     differences.push(...found);
+    if (deps.rejoin.isRejoining()) alone.push(...found.flatMap(({ key, theirs }) => (theirs === null ? [key] : [])));
     seen += found.length;
     // Many differences are not under way, and their number must not grow in memory.
     if (differences.length >= RECONCILE_KEYS_MAX) repaired += await repair(deps, differences.splice(0));
   }
+  if (!deps.signal.aborted) await deps.rejoin.compared(deps.peer, deps.hello, alone);
   if (seen >= RECONCILE_KEYS_MAX) return { result: "different", repaired: repaired + (await repair(deps, differences)) };
   await wait(deps.clock, RECONCILE_LOOK_AGAIN_MS, deps.signal);
   repaired += await repair(deps, differences);
@@ -179,6 +194,15 @@ function covers(now: Summary | null, then: Summary | null): boolean {
   return order > 0 || (order === 0 && (isTombstone(now) || !isTombstone(then)));
 }
 
+/** A value of which nothing is known here, old enough to have been deleted and swept, from a peer that came back wrong: it is
+ *  left to the peer to find out. Where this site came back wrong itself it knows no better. */
+const isGhostly = ({ replica, rejoin, peer, hello, isOld }: Meeting, theirs: Summary): boolean =>
+  !isTombstone(theirs) &&
+  isOld(theirs.version) &&
+  replica.get(theirs.key) === undefined &&
+  !rejoin.isRejoining() &&
+  rejoin.isDoubtful(peer, hello);
+
 /** Takes what the peer has that is newer than what is here now; returns how many keys that were. */
 async function repair(deps: Meeting, differences: readonly Difference[]): Promise<number> {
   const behind = differences.filter(({ key, theirs }) => !holdsHere(deps, summaryOf(deps.replica, key), theirs));
@@ -187,7 +211,7 @@ async function repair(deps: Meeting, differences: readonly Difference[]): Promis
   const work = async () => {
     for (const { key, theirs } of next) {
       if (deps.signal.aborted || theirs === null) return;
-      if (await deps.isTaken(theirs)) continue;
+      if (isGhostly(deps, theirs) || (await deps.isTaken(theirs))) continue;
       const tombstone = isTombstone(theirs) ? tombstoneOf(key, theirs, undefined) : null;
       const operation = tombstone ?? (await deps.peerAsked.fetch(key));
       if (operation !== null && (await deps.apply(operation))) repaired++;

@@ -10,11 +10,12 @@ import { peerCounters } from "../core/counters.js";
 import { type Checkpoint, createProgress, isCheckpoint } from "../core/checkpoint.js";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe, PeerState, Reason } from "../core/events.js";
-import type { BucketName, Sequence, SiteId } from "../core/ids.js";
+import type { BucketName, Key, Sequence, SiteId } from "../core/ids.js";
 import type { KeyFilter } from "../core/key-filter.js";
 import { READER_STOP_MS, READ_WINDOW_BYTES } from "../core/limits.js";
 import type { LoggedOperation } from "../core/operation.js";
 import type { Clock, PeerLink, Reader, SetAside, SetAsideReason, SiteState, StreamMark, Unreadable } from "../core/ports.js";
+import type { Version } from "../core/version.js";
 import type { Applier } from "./apply.js";
 import { type End, createEnd } from "./end.js";
 import { type Reading, createInHand } from "./in-hand.js";
@@ -50,6 +51,8 @@ export interface ReplicationDeps {
   readonly state: SiteState;
   readonly applier: Applier;
   readonly includes: KeyFilter;
+  /** Nothing is known of the key, and its tombstone would be old enough to have been swept. */
+  readonly isUnknownAndOld: (key: Key, version: Version) => boolean;
   readonly counters: BucketCounters;
   readonly clock: Clock;
   readonly backoff: Backoff;
@@ -68,6 +71,8 @@ export interface ReplicationDeps {
 /** One reader's life. */
 interface Session extends Reading {
   readonly mark: StreamMark;
+  /** The log has come back wrong: what it has of old keys, of which nothing is known here, may have been swept. */
+  readonly doubtful: boolean;
 }
 
 export function createReplication(deps: ReplicationDeps): Replication {
@@ -130,6 +135,11 @@ export function createReplication(deps: ReplicationDeps): Replication {
     lastContactMs = clock.nowMs();
     const done = inHand.take(own, { sequence, key, version, writtenMs, bytes });
     if (done === null) return;
+    // Reconcile brings it, if it is none.
+    if (own.doubtful && deps.isUnknownAndOld(key, version)) {
+      counters.ignored.stale++;
+      return done();
+    }
     if (!deps.includes(key)) {
       counters.ignored.filtered++;
       return done();
@@ -169,7 +179,8 @@ export function createReplication(deps: ReplicationDeps): Replication {
     const checkpoint = await lastCheckpoint();
     if (end.isReached()) return null;
     const from = startingPoint(checkpoint, mark);
-    const own: Session = { mark, progress: createProgress(from), reader: null };
+    const doubtful = session?.doubtful === true || (checkpoint !== null && from < checkpoint.sequence);
+    const own: Session = { mark, doubtful, progress: createProgress(from), reader: null };
     session = own;
     const reader = await deps.link.read(from + 1, () => window(own), {
       onOperation: (logged, bytes) => onOperation(own, logged, bytes),

@@ -10,6 +10,9 @@ import { type Operation, tombstoneOf } from "../core/operation.js";
 import type { BucketStore, Clock, Questions } from "../core/ports.js";
 import { type Hello, PROTOCOL, type Summary, type SummaryPage } from "../core/question.js";
 import type { Replica } from "../core/replica.js";
+import type { BucketMark } from "../core/seen.js";
+import type { Marks } from "./marks.js";
+import type { Rejoin } from "./rejoin.js";
 import type { Witness } from "./witness.js";
 
 export interface AnswerDeps {
@@ -19,7 +22,11 @@ export interface AnswerDeps {
   readonly store: BucketStore;
   /** When everything captured so far is in the own log: where that ends. */
   readonly logged: () => Promise<Checkpoint>;
-  readonly checkpoints: () => ReadonlyMap<SiteId, Checkpoint>;
+  /** Where the bucket stood at the start of the run, and up to where the tail has come. */
+  readonly start: BucketMark;
+  readonly captured: () => BucketMark;
+  readonly marks: Pick<Marks, "seen">;
+  readonly rejoin: Pick<Rejoin, "isRejoining" | "hear">;
   readonly witness: Witness;
   readonly clock: Clock;
 }
@@ -36,16 +43,22 @@ export function createAnswers(deps: AnswerDeps): Answers {
   async function introduce(): Promise<Hello> {
     const { site, witness } = deps;
     const moment = witness.nextHello();
+    const bucket = deps.captured();
     const log = await deps.logged();
     await summedUp(digests, clock);
     const nowUs = Math.floor(clock.nowMs() * 1_000);
-    const [fingerprint, checkpoints, equal] = [deps.fingerprint(), deps.checkpoints(), witness.equal()];
-    return { protocol: PROTOCOL, site, fingerprint, nowUs, log, checkpoints, moment, equal, digest: digests.digest("") };
+    const introduced = { protocol: PROTOCOL, site, fingerprint: deps.fingerprint(), nowUs, log, start: deps.start, bucket };
+    const remembered = { seen: deps.marks.seen(), rejoining: deps.rejoin.isRejoining(), moment, equal: witness.equal() };
+    return { ...introduced, ...remembered, digest: digests.digest("") };
   }
 
   return {
     introduce,
-    hello: () => introduce(),
+    hello(asker) {
+      // First, so that the answer tells what the asker's memory says about this site.
+      deps.rejoin.hear(asker);
+      return introduce();
+    },
     async digests(prefixes) {
       await summedUp(digests, clock);
       return prefixes.map((prefix) => digests.children(prefix));

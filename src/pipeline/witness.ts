@@ -20,6 +20,8 @@ export interface Report {
 }
 
 export interface Witness {
+  /** The name of this run. */
+  readonly run: string;
   /** Hellos of this run so far: what becomes known now is told by the next one. */
   count(): number;
   nextHello(): Moment;
@@ -40,6 +42,7 @@ export function createWitness(site: SiteId, random: Random): Witness {
   const reports = new Map<SiteId, Report>();
   let count = 0;
   return {
+    run,
     count: () => count,
     nextHello: () => ({ run, count: ++count }),
     provedEqual(peer, hello) {

@@ -66,6 +66,8 @@ function describe(event: GatewayEvent): Line {
       const fields = { bucket: event.bucket, peer: event.peer, reason: event.why };
       return { level: "warn", message: "checkpoint reset", fields };
     }
+    case "rejoining":
+    case "rejoined":
     case "vanished":
     case "restored":
     case "reconciled":
@@ -81,11 +83,20 @@ function describe(event: GatewayEvent): Line {
   }
 }
 
-type UpkeepEvent = Extract<GatewayEvent, { type: "vanished" | "restored" | "reconciled" | "sweep" }>;
+type UpkeepType = "rejoining" | "rejoined" | "vanished" | "restored" | "reconciled" | "sweep";
+type UpkeepEvent = Extract<GatewayEvent, { type: UpkeepType }>;
 
 /** What keeps sites equal beside the flow of operations. */
 function describeUpkeep(event: UpkeepEvent): Line {
   switch (event.type) {
+    case "rejoining": {
+      const message = "the bucket has come back as it was before, or another one; comparing with all peers before it is believed";
+      return { level: "warn", message, fields: { bucket: event.bucket, by: event.by } };
+    }
+    case "rejoined": {
+      const message = "the bucket has been compared with all peers; what had been deleted everywhere is set aside";
+      return { level: "warn", message, fields: { bucket: event.bucket, ghosts: event.ghosts } };
+    }
     case "vanished": {
       const { bucket, keys } = event;
       return { level: "warn", message: "values have gone from the bucket without a delete, will be restored", fields: { bucket, keys } };

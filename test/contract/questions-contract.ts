@@ -57,7 +57,7 @@ export function questionsContract(make: () => Promise<QuestionsRig>): void {
   describe("a question", () => {
     it("who are you is answered by each to the other", async () => {
       const asked: Hello[] = [];
-      const [own, theirs] = [helloOf({ site: SITE, checkpoints: new Map(), digest: EMPTY }), helloOf()];
+      const [own, theirs] = [helloOf({ site: SITE, seen: new Map(), rejoining: false, digest: EMPTY }), helloOf()];
       const made = await answered({ hello: (asker) => Promise.resolve((asked.push(asker), theirs)) });
       expect(await made.asked.hello(own)).toEqual(theirs);
       expect(asked).toEqual([own]);

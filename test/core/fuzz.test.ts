@@ -132,7 +132,8 @@ const sixteen = Array.from({ length: 16 }, (_, n) => (n === 3 ? `${n} ${HEX}` : 
 const SOUND = {
   hello: {
     ...{ protocol: 1, site: "a", fingerprint: HEX, nowUs: 1, log: checkpoint, digest: `3 ${HEX}` },
-    checkpoints: { b: checkpoint, c: checkpoint },
+    ...{ start: checkpoint, bucket: checkpoint, rejoining: false },
+    seen: { b: { ...checkpoint, run: "0f", atUs: 1, left: false }, c: { ...checkpoint, run: "a", atUs: 2, left: true } },
     ...{ moment: { run: "0f", count: 1 }, equal: { b: { run: "a", count: 0 } } },
   },
   digests: [sixteen, sixteen],

@@ -37,6 +37,7 @@ import { keyNamed, siteNamed } from "./names.js";
 const COUNT_MAX = 999_999_999_999_999;
 const count = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom(1, COUNT_MAX), fc.integer({ min: 1, max: COUNT_MAX }));
 const sum = fc.stringMatching(/^[0-9a-f]{32}$/);
+const checkpoint = { created: "1", sequence: 2 };
 const NOTHING: Digest = { count: 0, sum: "0".repeat(32) };
 const anyDigest: fc.Arbitrary<Digest> = fc.oneof(fc.constant(NOTHING), fc.record({ count, sum }));
 const anyPrefix = fc.stringMatching(/^[0-9a-f]{0,8}$/);
@@ -46,15 +47,20 @@ const anySummary: fc.Arbitrary<Summary> = fc.record({
   kind: fc.constantFrom("put", "delete", "purge"),
   since: fc.option(fc.maxSafeNat()),
 });
-const anyMoment = fc.record({ run: fc.stringMatching(/^[0-9a-f]{1,32}$/), count: fc.maxSafeNat() });
+const anyRun = fc.stringMatching(/^[0-9a-f]{1,32}$/);
+const anyMoment = fc.record({ run: anyRun, count: fc.maxSafeNat() });
 const anyCheckpoint = fc.record({ created: fc.string(), sequence: fc.maxSafeNat() });
+const anySeen = fc.record({ created: fc.string(), sequence: fc.maxSafeNat(), run: anyRun, atUs: fc.maxSafeNat(), left: fc.boolean() });
 const anyHello = fc.record({
   protocol: fc.maxSafeNat(),
   site: anySite,
   fingerprint: fc.string(),
   nowUs: anyTs,
   log: anyCheckpoint,
-  checkpoints: fc.uniqueArray(fc.tuple(anySite, anyCheckpoint), { selector: ([site]) => site }).map((all) => new Map(all)),
+  start: anyCheckpoint,
+  bucket: anyCheckpoint,
+  seen: fc.uniqueArray(fc.tuple(anySite, anySeen), { selector: ([site]) => site }).map((all) => new Map(all)),
+  rejoining: fc.boolean(),
   moment: anyMoment,
   equal: fc.uniqueArray(fc.tuple(anySite, anyMoment), { selector: ([site]) => site }).map((all) => new Map(all)),
   digest: anyDigest,
@@ -99,10 +105,12 @@ describe("what is written is read as it was", () => {
     const log = { created: "1", sequence: 2, more: { deep: 1 } };
     const moment = { run: "a", count: 2, more: { deep: 1 } };
     const introduced = { protocol: 1, site: "a", fingerprint: "", nowUs: 1 };
-    const hello = { ...introduced, log, checkpoints: { b: log }, moment, equal: { b: moment }, digest: "", x: 1 };
+    const seen = { ...log, run: "a", atUs: 3, left: true };
+    const told = { start: log, bucket: log, seen: { b: seen }, rejoining: false, moment, equal: { b: moment } };
+    const hello = { ...introduced, log, ...told, digest: "", x: 1 };
     const [checkpoint, plain] = [{ created: "1", sequence: 2 }, { run: "a", count: 2 }];
-    const known = { ...introduced, log: checkpoint, moment: plain, digest: NOTHING };
-    const bySite = { checkpoints: new Map([["b", checkpoint]]), equal: new Map([["b", plain]]) };
+    const known = { ...introduced, log: checkpoint, start: checkpoint, bucket: checkpoint, rejoining: false, moment: plain };
+    const bySite = { seen: new Map([["b", { ...checkpoint, run: "a", atUs: 3, left: true }]]), equal: new Map([["b", plain]]), digest: NOTHING };
     expect(decodeHello(hello)).toEqual({ ...known, ...bySite });
     expect(decodeFetchQuestion({ key: "k", offset: 0, x: 1 })).toEqual({ key: "k", offset: 0 });
   });
@@ -135,17 +143,22 @@ describe("what is malformed is refused", () => {
   const refuses = (decode: (value: unknown) => unknown, values: readonly unknown[]) => {
     for (const [n, value] of values.entries()) expect(decode(value), `value ${n}`).toBeNull();
   };
-  const checkpoint = { created: "1", sequence: 2 };
   const moment = { run: "0f", count: 1 };
   const introduced = { protocol: 1, site: "a", fingerprint: "f", nowUs: 1, log: checkpoint };
-  const hello = { ...introduced, checkpoints: {}, moment, equal: {}, digest: "" };
+  const told = { start: checkpoint, bucket: checkpoint, seen: {}, rejoining: false, moment, equal: {} };
+  const hello = { ...introduced, ...told, digest: "" };
+  const seen = { ...checkpoint, run: "0f", atUs: 1, left: false };
   const badMoments = [
     ...[...WRONG, {}, { run: "0f" }, { count: 1 }, { run: "", count: 1 }, { run: "x", count: 1 }, { run: 1, count: 1 }],
     ...[{ run: "0".repeat(33), count: 1 }, { run: "0", count: -1 }, { run: "0", count: 0.5 }, { run: "0", count: "1" }],
   ];
   const badSequences = BAD_COUNTS.map((sequence) => ({ created: "1", sequence }));
   const badCheckpoints = [...WRONG, ...badSequences, { created: 1, sequence: 2 }, { sequence: 2 }, {}];
-  const sites = (name: unknown): unknown => JSON.parse(`{"${String(name)}":{"created":"1","sequence":2}}`);
+  const badSeen = [
+    ...[...badCheckpoints, checkpoint, { atUs: 1, left: false }],
+    ...[{ left: 1 }, { run: "x" }, { run: 1 }, { atUs: -1 }, { atUs: "1" }, { created: 7 }, { sequence: -1 }].map((wrong) => ({ ...seen, ...wrong })),
+  ];
+  const sites = (name: unknown): unknown => JSON.parse(`{"${String(name)}":${JSON.stringify(seen)}}`);
 
   it("of a hello", () => {
     expect(decodeHello(hello)).not.toBeNull();
@@ -156,18 +169,20 @@ describe("what is malformed is refused", () => {
     refuses((nowUs) => decodeHello({ ...hello, nowUs }), [...BAD_COUNTS, 0, TIMESTAMP_US_MAX + 1]);
     refuses((log) => decodeHello({ ...hello, log }), badCheckpoints);
     refuses((digest) => decodeHello({ ...hello, digest }), BAD_DIGESTS);
-    refuses((checkpoints) => decodeHello({ ...hello, checkpoints }), WRONG);
-    refuses((checkpoints) => decodeHello({ ...hello, checkpoints: { b: checkpoints } }), badCheckpoints);
+    for (const field of ["start", "bucket"]) refuses((bad) => decodeHello({ ...hello, [field]: bad }), badCheckpoints);
+    refuses((all) => decodeHello({ ...hello, seen: all }), WRONG);
+    refuses((one) => decodeHello({ ...hello, seen: { b: one } }), badSeen);
+    refuses((rejoining) => decodeHello({ ...hello, rejoining }), [...WRONG.filter((wrong) => typeof wrong !== "boolean"), 0, "false"]);
     refuses((equal) => decodeHello({ ...hello, equal }), WRONG);
     refuses((equal) => decodeHello({ ...hello, equal: { b: equal } }), badMoments);
     refuses((said) => decodeHello({ ...hello, moment: said }), badMoments);
   });
 
   it("of the sites in a hello, of which none is taken for a part of the object", () => {
-    refuses((name) => decodeHello({ ...hello, checkpoints: sites(name) }), BAD_SITES.filter((name) => typeof name === "string"));
+    refuses((name) => decodeHello({ ...hello, seen: sites(name) }), BAD_SITES.filter((name) => typeof name === "string"));
     for (const name of ["constructor", "valueof", "1", "0"]) {
-      const read = decodeHello({ ...hello, checkpoints: sites(name) })?.checkpoints;
-      expect([...(read ?? [])]).toEqual([[name, checkpoint]]);
+      const read = decodeHello({ ...hello, seen: sites(name) })?.seen;
+      expect([...(read ?? [])]).toEqual([[name, seen]]);
     }
     expect(parseSiteId("__proto__").ok).toBe(false);
   });
@@ -247,7 +262,8 @@ describe("the largest message", () => {
     const keys = keysOf(length, QUESTION_KEYS_MAX + 100);
     for (const [n, key] of keys.entries()) replica.recordApplied(operationAt(1, version.site, { key, version }), n + 1);
     const answers = createAnswers({
-      ...{ site: siteNamed("a"), fingerprint: () => "", replica, checkpoints: () => new Map() },
+      ...{ site: siteNamed("a"), fingerprint: () => "", replica, start: checkpoint, captured: () => checkpoint },
+      ...{ marks: { seen: () => new Map() }, rejoin: { isRejoining: () => false, hear: () => undefined } },
       ...{ logged: () => Promise.resolve({ created: "", sequence: 0 }), store: {} as BucketStore, clock: {} as Clock },
       witness: createWitness(siteNamed("a"), createSeededRandom(1)),
     });

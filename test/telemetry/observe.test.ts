@@ -109,6 +109,16 @@ const CASES: { readonly [Type in GatewayEvent["type"]]: Case<Type> } = {
     level: "warn",
     fields: { bucket: ORDERS, peer: SITE_B, repaired: 0, code: RETRY.code, reason: RETRY.message },
   },
+  rejoining: {
+    event: { type: "rejoining", bucket: ORDERS, by: SITE_B },
+    level: "warn",
+    fields: { bucket: ORDERS, by: SITE_B },
+  },
+  rejoined: {
+    event: { type: "rejoined", bucket: ORDERS, ghosts: 2 },
+    level: "warn",
+    fields: { bucket: ORDERS, ghosts: 2 },
+  },
   vanished: {
     event: { type: "vanished", bucket: ORDERS, keys: 3 },
     level: "warn",
