@@ -5,7 +5,7 @@
 import type { JetStreamManager, StoredMsg } from "@nats-io/jetstream";
 import { GatewayError } from "../core/errors.js";
 import type { BucketName } from "../core/ids.js";
-import { READ_WINDOW_MESSAGES } from "../core/limits.js";
+import { READ_WINDOW_MESSAGES, VERIFY_READ_ATTEMPTS } from "../core/limits.js";
 import type { Entry } from "../core/operation.js";
 import type { Clock } from "../core/ports.js";
 import type { Lease } from "./connections.js";
@@ -49,7 +49,7 @@ export function createBucketReader(place: BucketPlace, bucket: BucketName, where
   const prefix = bucketPrefix(bucket);
   let context: EntryContext = { maxAgeUs: 0, clockOffsetUs: 0 };
 
-  const attempt = <T>(work: (api: JetStreamManager) => Promise<T>) => attemptReading(place, where, work);
+  const attempt = <T>(work: (api: JetStreamManager) => Promise<T>, attempts?: number) => attemptReading(place, where, work, attempts);
 
   return {
     life: () =>
@@ -79,22 +79,27 @@ export function createBucketReader(place: BucketPlace, bucket: BucketName, where
         if (stored === null) return null;
         const { data: value, seq: revision, timestamp } = stored;
         return toEntry({ key, value, revision, timestampNs: isoToNanos(timestamp), block: blockOf(stored) }, context);
-      }),
+      }, VERIFY_READ_ATTEMPTS),
   };
 }
 
-/** Any failure becomes one that says where. */
+/** Any failure becomes one that says where.
+ *  @param attempts how often to ask while no answer comes; only for work that may be done twice */
 export async function attemptReading<T>(
   place: BucketPlace,
   where: string,
   work: (api: JetStreamManager) => Promise<T>,
+  attempts = 1,
 ): Promise<T> {
-  try {
-    return await work(await streamManager(place.lease, place.domain));
-  } catch (thrown) {
-    const error = toFailure(thrown, where);
-    if (error.code !== "KVGW_READER_LOST") throw error;
-    throw new GatewayError("KVGW_UNREACHABLE", `${where}: reading broke off (${error.message})`, error);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work(await streamManager(place.lease, place.domain));
+    } catch (thrown) {
+      const error = toFailure(thrown, where);
+      if (error.code === "KVGW_TIMEOUT" && attempt < attempts) continue;
+      if (error.code !== "KVGW_READER_LOST") throw error;
+      throw new GatewayError("KVGW_UNREACHABLE", `${where}: reading broke off (${error.message})`, error);
+    }
   }
 }
 

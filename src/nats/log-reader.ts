@@ -4,7 +4,7 @@
  */
 import type { JetStreamManager } from "@nats-io/jetstream";
 import { isKey } from "../core/ids.js";
-import { READ_WINDOW_MESSAGES } from "../core/limits.js";
+import { READ_WINDOW_MESSAGES, VERIFY_READ_ATTEMPTS } from "../core/limits.js";
 import type { LoggedOperation } from "../core/operation.js";
 import { type BucketPlace, attemptReading, nullIfNoStream } from "./bucket-reader.js";
 import { type LogContext, type LogMessage, readLogMessage } from "./log-codec.js";
@@ -26,7 +26,7 @@ export interface LogReader {
 export function createLogReader(place: BucketPlace, names: LogNames, where: string): LogReader {
   const stream = logStream(names.site, names.bucket);
   const prefix = logPrefix(names.subject, names.site);
-  const attempt = <T>(work: (api: JetStreamManager) => Promise<T>) => attemptReading(place, where, work);
+  const attempt = <T>(work: (api: JetStreamManager) => Promise<T>, attempts?: number) => attemptReading(place, where, work, attempts);
 
   function decode(message: LogMessage, headersOnly: boolean): LoggedOperation | null {
     const context: LogContext = { origin: names.site, bucket: names.bucket, format: names.format, headersOnly };
@@ -55,6 +55,6 @@ export function createLogReader(place: BucketPlace, names: LogNames, where: stri
         const stored = await lastMessage(api, stream, subject).catch(nullIfNoStream);
         if (stored === null) return null;
         return decode({ key, block: storedHeaderBlock(stored), payload: stored.data, sequence: stored.seq }, false);
-      }),
+      }, VERIFY_READ_ATTEMPTS),
   };
 }

@@ -140,9 +140,33 @@ describe.each(["2.15", "2.9"] as const)("sites on nats-server %s", (version) => 
     // Not before it has found them different, the gateways may move anything.
     await eventually(() => looks > 2, { what: "the key is looked at again" });
     for (const { gateway } of sites.all) gateway.start();
-    const { code, stdout } = await running.ended;
+    const { code, stdout, stderr } = await running.ended;
     watching.unsubscribe();
+    expect(stderr).toBe("");
     expect((JSON.parse(stdout) as { buckets: readonly Bucket[] }).buckets[0]).toMatchObject({ differences: 0, inFlight: 1 });
     expect(code).toBe(0);
+  });
+});
+
+describe("sites whose logs lie at a hub", () => {
+  it("are compared by the versions there, and not at all while the hub is away", async () => {
+    const hub = await startNatsServer({ name: "hub" });
+    const buckets = "  config: { sites: [site-a, site-b], log: hub }\n";
+    const sites = await startSites({ buckets, others: [`hub: { servers: ["${hub.url}"] }`] });
+    const verify = () =>
+      kvgw(["verify", "-c", sites.configFile, "--site", "site-a", "--strict"], { KVGW_HTTP: "127.0.0.1:0" });
+    try {
+      const kv = await new Kvm(sites.site("site-a").client).open("config");
+      await kv.put("theme", "dark");
+      await eventually(async () => expect((await sites.untilEqual("config")).size).toBe(1), { what: "the write came over" });
+      expect(await verify()).toMatchObject({ code: 0, stderr: "" });
+      await hub.kill();
+      const { code, stderr } = await verify();
+      expect(code).toBe(69);
+      expect(stderr).toMatch(/^KVGW_UNREACHABLE nothing was compared; site hub: /);
+    } finally {
+      await sites.dispose();
+      await hub.dispose();
+    }
   });
 });

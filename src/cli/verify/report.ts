@@ -71,12 +71,13 @@ function keys({ sites }: BucketComparison): string {
 const orMore = (complete: boolean): string => (complete ? "" : " or more");
 
 /** Such as `different: 1 missing, 2 extra (3 keys on the way)`. */
-function verdict({ sites, equal, categories, inFlight }: BucketComparison, { colour }: Terminal): string {
+function verdict({ sites, equal, categories, versionsComplete, inFlight }: BucketComparison, { colour }: Terminal): string {
   const absent = entries(sites).flatMap(([site, { exists }]) => (exists ? [] : [site]));
   if (absent.length > 0) return colour.red(`no such bucket at ${absent.join(", ")}`);
   const moving = inFlight === 0 ? "" : colour.dim(` (${count(inFlight, "key")} on the way)`);
   const found = CATEGORIES.filter((category) => categories[category] > 0).map(
-    (category) => `${categories[category]} ${category === "version" ? "under other versions" : category}`,
+    (category) =>
+      category === "version" ? `${categories.version}${orMore(versionsComplete)} under other versions` : `${categories[category]} ${category}`,
   );
   if (!equal) return colour.red(`different: ${found.join(", ")}`) + moving;
   return colour.green("equal") + (found.length === 0 ? "" : colour.yellow(`, ${found.join(", ")}`)) + moving;
