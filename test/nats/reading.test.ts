@@ -9,7 +9,7 @@ import { createScriptedServer } from "./scripted-server.js";
 const place = { lease: createScriptedServer().lease, domain: null, clock: createVirtualClock(), newToken: () => "x" };
 
 /** How often the work was done before `attemptReading` ended, and with what. */
-async function ends(failures: readonly unknown[], attempts?: number): Promise<readonly [number, unknown]> {
+async function ends(failures: readonly Error[], attempts?: number): Promise<readonly [number, unknown]> {
   let done = 0;
   const work = () => {
     const failure = failures[done++];
