@@ -40,7 +40,7 @@ export interface Ledger {
   readonly called: ReadonlyMap<number, Called>;
   /** Entries that the server removed at their deadline, or a client without an event. */
   readonly removed: ReadonlySet<Entry>;
-  /** Operations that a client removed from their log without an event, with the place in the history where it did. */
+  /** Operations that their log does not have any more, removed by a client or lost with its tail, with the place in the history where it did. */
   readonly purged: ReadonlyMap<Logged, number>;
   /** Operations that were logged once more, since their log had lost them. */
   readonly again: ReadonlySet<Logged>;
@@ -83,9 +83,15 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     if (entry.by === "gateway" && entry.version !== null) applied.add(`${nameOf(entry)} ${describe(entry.version)}`);
   }
 
-  function lose({ place, site, bucket, sequence }: Lost): void {
-    const all = place === "log" ? logged : [...entries.values()].flat();
-    for (const each of all) if (each.site === site && each.bucket === bucket && each.sequence > sequence) lost.add(each);
+  function lose({ place, site, bucket, sequence }: Lost, order: number): void {
+    const isLost = (each: Entry | Logged) => each.site === site && each.bucket === bucket && each.sequence > sequence;
+    if (place === "bucket") for (const entry of [...entries.values()].flat()) if (isLost(entry)) lost.add(entry);
+    if (place !== "log") return;
+    for (const operation of logged) {
+      if (!isLost(operation)) continue;
+      lost.add(operation);
+      if (!purged.has(operation)) purged.set(operation, order);
+    }
   }
 
   /** The highest version of every key that was not lost with all that knew of it. */
@@ -93,7 +99,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     for (const operation of logged) {
       const { version, entry } = operation;
       if (version === null) continue;
-      const gone = purged.has(operation) || (lost.has(operation) && entry !== null && lost.has(entry));
+      const gone = lost.has(operation) ? entry !== null && lost.has(entry) : purged.has(operation);
       const name = nameOf(operation);
       if (gone && !applied.has(`${name} ${describe(version)}`)) continue;
       const highest = best.get(name)?.version ?? null;
@@ -127,7 +133,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
       const gone = logged.findLast((each) => each.sequence === sequence && each.key === key && each.site === site && each.bucket === bucket);
       if (gone !== undefined) purged.set(gone, order);
     }
-    if (happening.what === "lost") lose(happening);
+    if (happening.what === "lost") lose(happening, order);
     if (happening.what !== "stored") continue;
     if (happening.place === "bucket") takeEntry(happening, order);
     else if (happening.op === null) takeLogged(happening, order);
