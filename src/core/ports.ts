@@ -80,7 +80,8 @@ export interface BucketStore {
   /** Finds the bucket, or makes it where the config allows. KVGW_BUCKET_MISSING, KVGW_BUCKET_UNSUITABLE,
    *  KVGW_UNREACHABLE, KVGW_DENIED. */
   open(): Promise<BucketInfo>;
-  /** The last entry of every key, then every entry as it comes, in revision order. */
+  /** The last entry of every key, then every entry as it comes, in revision order. KVGW_STREAM_CHANGED if it is not the bucket
+   *  any more that `open` has found. */
   tail(handlers: TailHandlers): Promise<Reader>;
   /** The last entry of the key, null if the bucket has no message of it. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
   read(key: Key): Promise<Entry | null>;

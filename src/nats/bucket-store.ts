@@ -33,6 +33,8 @@ export interface BucketStoreDeps {
 
 /** What of the bucket's settings changes how it is read and written. */
 interface Settings extends EntryContext {
+  /** Of the stream that was opened. */
+  readonly created: string;
   readonly messageTtl: boolean;
   readonly history: number;
 }
@@ -42,7 +44,9 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
   const stream = bucketStream(bucket);
   const prefix = bucketPrefix(bucket);
   const where = `bucket ${bucket}`;
-  let settings: Settings = { maxAgeUs: 0, clockOffsetUs: deps.clockOffsetUs, messageTtl: false, history: 1 };
+  let settings: Settings = {
+    ...{ created: "", maxAgeUs: 0, clockOffsetUs: deps.clockOffsetUs, messageTtl: false, history: 1 },
+  };
 
   return {
     async open() {
@@ -121,6 +125,7 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
 function readSettings(info: StreamInfo, clockOffsetUs: number): Settings {
   const { config } = info;
   return {
+    created: markOf(info).created,
     clockOffsetUs,
     maxAgeUs: config.max_age / 1_000,
     messageTtl: config.allow_msg_ttl === true,
@@ -177,7 +182,7 @@ async function openTail(
   stream: string,
   prefix: string,
   handlers: TailHandlers,
-  context: () => EntryContext,
+  context: () => Settings,
 ): Promise<Reader> {
   const { lease, clock, site, epoch } = deps;
   let target = Number.POSITIVE_INFINITY;
@@ -222,12 +227,23 @@ async function openTail(
       onLost: handlers.onLost,
     },
   );
-  await findTarget().catch(async (thrown: unknown) => {
+  const begin = async () => {
+    await refuseAnother(lease, stream, context().created);
+    await findTarget();
+  };
+  await begin().catch(async (thrown: unknown) => {
     await reader.stop();
     throw toFailure(thrown, `tail of ${stream}`);
   });
   reader.start();
   return reader;
+}
+
+/** The bucket may have been made anew since it was opened: its revisions would be taken for those of the one before. */
+async function refuseAnother(lease: Lease, stream: string, created: string): Promise<void> {
+  const info = await lease.whileUp(async () => findStream(await streamManager(lease, null), stream));
+  if (info !== null && (created === "" || markOf(info).created === created)) return;
+  throw new GatewayError("KVGW_STREAM_CHANGED", `${stream} was deleted or made anew; starting afresh`);
 }
 
 /** The version, the compare-and-set, and what makes the message a delete or gives it the rest of its life. */

@@ -36,6 +36,7 @@ const actionsOn = (stream: MemoryStream): StreamActions => ({
   purge: (key) => Promise.resolve(stream.purge(key)),
   messages: () => Promise.resolve([...stream.messages()].length),
   destroy: () => Promise.resolve(stream.destroy()),
+  remake: () => Promise.resolve((stream.destroy(), stream.create())),
 });
 
 export function memoryBucketRig(options: BucketOptions): Promise<BucketRig> {

@@ -107,6 +107,12 @@ function actionsOn(app: NatsConnection, stream: string, prefix: string): StreamA
     },
     purge: async (key) => void (await (await manager()).streams.purge(stream, { filter: `${prefix}${key}` })),
     messages: async () => (await (await manager()).streams.info(stream)).state.messages,
+    async remake() {
+      const { streams } = await manager();
+      const { config } = await streams.info(stream);
+      await streams.delete(stream);
+      await streams.add(config);
+    },
     destroy: async () => void (await (await manager()).streams.delete(stream)),
   };
 }

@@ -27,6 +27,8 @@ export interface StreamActions {
   purge(key: string): Promise<void>;
   messages(): Promise<number>;
   destroy(): Promise<void>;
+  /** Deleted, and at once another one in its place. */
+  remake(): Promise<void>;
 }
 
 export interface BucketOptions {

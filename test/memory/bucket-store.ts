@@ -23,9 +23,12 @@ export interface MemoryBucket {
 export function createMemoryBucketStore({ connection, stream, create, nowMs }: MemoryBucket): BucketStore {
   const { history, messageBytesMax, messageTtl, maxAgeMs } = stream.options;
 
+  let created = "";
+
   function open(): BucketInfo {
     if (!stream.exists() && !create) throw new GatewayError("KVGW_BUCKET_MISSING", "the bucket does not exist; create it");
     stream.create();
+    created = stream.mark().created;
     return { ...stream.mark(), history, replicas: 1, messageBytesMax, messageTtl, maxAgeUs: maxAgeMs * 1_000 };
   }
 
@@ -39,13 +42,16 @@ export function createMemoryBucketStore({ connection, stream, create, nowMs }: M
     open: () => connection.request(open),
     async tail(handlers) {
       const source = { stream, connection, windowMessages: () => READ_WINDOW_MESSAGES, from: "last per subject" as const };
-      const reader = await connection.request(() =>
-        openMemoryReader(mustExist(source, stream), {
+      const reader = await connection.request(() => {
+        if (created !== "" && stream.mark().created !== created) {
+          throw new GatewayError("KVGW_STREAM_CHANGED", "the bucket was deleted or made anew; starting afresh");
+        }
+        return openMemoryReader(mustExist(source, stream), {
           onMessage: (message, bytes) => handlers.onEntry(asEntry(message), bytes),
           onCaughtUp: () => handlers.onCaughtUp(),
           onLost: (error) => handlers.onLost(error),
-        }),
-      );
+        });
+      });
       reader.start();
       return reader;
     },
