@@ -227,7 +227,7 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
     ...{ backoff: createBackoff(deps.random), onFull: run.onFull, onFatal: fail },
   };
   const setAsides = wanted(await loadSetAside(account));
-  const marks = wanted(await loadMarks({ bucket, state: ports.state, peers: new Set(ports.questions.keys()) }));
+  const marks = wanted(await loadMarks({ bucket, state: ports.state, peers: new Set(ports.questions.keys()), nowUs: () => Math.floor(clock.nowMs() * 1_000) }));
   const setAside = (what: SetAside, then: () => void) => void setAsides.put(what).then(then, fail);
 
   const witness = createWitness(site, deps.random);
