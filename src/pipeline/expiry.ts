@@ -6,9 +6,9 @@
  *  - an applied value at a server or in a bucket without per-message TTL stays there for good, or for another `max_age`;
  *  - with history above 1 the end of an entry, of which no marker tells, uncovers the older revision; and where markers
  *    are on, the server lets an entry live as long as a marker at least.
- * It looks into the bucket first, a grace after the deadline, and writes only where a value can be read: what the server has
- * ended by itself is left alone (I13), and a local write is never ended before its own server does it. Nothing of this is
- * logged: an expiry is not a write (I4).
+ * It looks into the bucket first, a grace after the deadline, and writes only where it finds the value, or an older write:
+ * what the server has ended by itself is left alone (I13), and a local write is never ended before its own server does it.
+ * Nothing of this is logged: an expiry is not a write (I4).
  */
 import type { Key, SiteId } from "../core/ids.js";
 import { createDeadlines } from "../core/deadlines.js";
@@ -20,9 +20,9 @@ import {
   EXPIRY_LOOK_AGAIN_MS,
   SLICE_MS,
 } from "../core/limits.js";
-import { isTombstone, tombstoneOf } from "../core/operation.js";
+import { type Entry, isTombstone, tombstoneOf } from "../core/operation.js";
 import type { BucketInfo, BucketStore, Clock } from "../core/ports.js";
-import type { Replica } from "../core/replica.js";
+import type { Known, Replica } from "../core/replica.js";
 import type { Applier } from "./apply.js";
 import { wait } from "./retry.js";
 
@@ -80,10 +80,9 @@ export function createExpiry({ site, info, replica, store, applier, clock, signa
     // Written anew, or swept.
     if (signal.aborted || known === undefined || !isTombstone(known)) return;
     if (entry === undefined || applier.isBusy(key)) return lookAgain(key);
-    // Nothing to be read there, or the tail is about to bring it.
-    if (entry?.kind !== "put" || entry.revision > known.revision) return;
-    const isEnding = entry.revision === known.revision && entry.version === null;
-    if (isEnding) return lookAgain(key);
+    const found = whatStands(entry, known);
+    if (found === "its end") return;
+    if (found === "ending") return lookAgain(key);
     await applier.bury(tombstoneOf(key, known, known.base));
   }
 
@@ -98,4 +97,12 @@ export function createExpiry({ site, info, replica, store, applier, clock, signa
       }
     },
   };
+}
+
+/** What the bucket has of a key that is known as a tombstone; its end, too, where the tail is about to bring something. */
+function whatStands(entry: Entry | null, { revision }: Known): "its end" | "ending" | "left over" {
+  if (entry === null || entry.kind === "expired" || entry.revision > revision) return "its end";
+  if (entry.revision < revision) return "left over";
+  if (entry.kind !== "put") return "its end";
+  return entry.version === null ? "ending" : "left over";
 }
