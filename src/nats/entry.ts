@@ -51,11 +51,12 @@ function entryKind(block: string): EntryKind {
   return operationKind(headerValue(block, HEADER.kvOperation)) ?? "put";
 }
 
-/** When the server ends the entry. Its own time to live counts alone, be it shorter or longer than the bucket's age (seen
- *  on 2.15.1). Whole microseconds, or null: a deadline beyond all timestamps is none. */
+/** When the server ends the entry: by its own time to live or by the bucket's age, whichever is sooner. Whole microseconds,
+ *  or null: a deadline beyond all timestamps is none. */
 function serversDeadline(timestampUs: number, ttl: string | null, { maxAgeUs, messageTtl }: EntryContext): number | null {
-  const ownUs = ttl === null || !messageTtl ? null : ttl === TTL_NEVER ? Infinity : parseTtl(ttl);
-  const expiresUs = Math.round(timestampUs + (ownUs ?? (maxAgeUs > 0 ? maxAgeUs : Infinity)));
+  if (messageTtl && ttl === TTL_NEVER) return null;
+  const ownUs = (ttl === null || !messageTtl ? null : parseTtl(ttl)) ?? Infinity;
+  const expiresUs = Math.round(timestampUs + Math.min(ownUs, maxAgeUs > 0 ? maxAgeUs : Infinity));
   return expiresUs <= TIMESTAMP_US_MAX ? expiresUs : null;
 }
 

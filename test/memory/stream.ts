@@ -248,11 +248,9 @@ const nanoseconds = (ms: number, part = 0): string => `${ms}${String(part).padSt
 
 const EXPIRED_BLOCK = `NATS/1.0\r\n${headerLine(HEADER.markerReason, "MaxAge")}\r\n`;
 
-/** A message's own time to live counts alone, be it shorter or longer than the stream's age. */
 function deadline({ messageTtl, maxAgeMs }: StreamOptions, block: string, nowMs: number): number | null {
   const ttl = messageTtl ? headerValue(block, HEADER.ttl) : null;
   if (ttl === TTL_NEVER) return null;
-  const ownUs = parseTtl(ttl ?? "");
-  if (ownUs !== null) return nowMs + ownUs / 1_000;
-  return maxAgeMs > 0 ? nowMs + maxAgeMs : null;
+  const ageMs = Math.min((parseTtl(ttl ?? "") ?? Infinity) / 1_000, maxAgeMs > 0 ? maxAgeMs : Infinity);
+  return ageMs === Infinity ? null : nowMs + ageMs;
 }
