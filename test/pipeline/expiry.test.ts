@@ -139,6 +139,19 @@ describe("a site whose server knows no time to live", () => {
   });
 });
 
+describe("very many entries that end at once", () => {
+  it("all end, where the gateway ends them, too", async () => {
+    const world = await running({ streamAt: { a: TTL } });
+    for (let n = 0; n < 1_000; n++) world.a.app.put(`k${n}`, "v", ttl(30));
+    await world.settle();
+    expect(world.b.app.read().size).toBe(1_000);
+    await world.settle();
+    expect(world.contents()).toEqual(world.everywhere({}));
+    expect(world.places().map(tombstonesAt)).toEqual([1_000, 1_000]);
+    expect(world.b.bucket.mark().lastSequence).toBe(2_000);
+  });
+});
+
 describe("a bucket that keeps a history", () => {
   const stream = { ...TTL, history: 5 };
 
