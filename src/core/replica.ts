@@ -8,6 +8,8 @@
  * a value is a tombstone of the same version, whether or not the server says that it has ended.
  *
  * I4: what a gateway wrote is told by its version header, so there is no "did I write this?" set and no echo loop.
+ *
+ * Length: one state, and every fact that changes it.
  */
 import { type Deadlines, createDeadlines } from "./deadlines.js";
 import { type DigestTree, createDigestTree } from "./digest.js";
