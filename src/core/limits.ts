@@ -194,3 +194,16 @@ export const SWEEP_INTERVAL_MS = 60_000;
 export const SWEEPS_AT_ONCE_MAX = 32;
 /** Share of an interval that is random: peers and buckets must not stay in step. */
 export const RECONCILE_JITTER = 0.2;
+
+// ── deadlines ─────────────────────────────────────────────────────────────────────────────────────────────────────
+/** How often it is looked whether deadlines have passed: a time to live is counted in seconds. */
+export const EXPIRY_INTERVAL_MS = 1_000;
+/** Deadlines between two looks at the clock: ending a key costs a few microseconds. */
+export const EXPIRY_KEYS_AT_ONCE = 256;
+/** Servers end entries up to a second late, and a time to live is rounded up to a second: after this time what still
+ *  stands there is not about to go by itself. */
+export const EXPIRY_GRACE_MS = 3_000;
+/** An entry that its server is to end stands there still, because that server's clock is behind; or no answer came. */
+export const EXPIRY_LOOK_AGAIN_MS = 10_000;
+/** Ended keys that are looked up in the bucket at once. */
+export const EXPIRY_LOOKS_AT_ONCE_MAX = 32;

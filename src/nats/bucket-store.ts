@@ -13,7 +13,7 @@ import type { Operation } from "../core/operation.js";
 import type { BucketInfo, BucketStore, Clock, Reader, TailHandlers, WriteOutcome } from "../core/ports.js";
 import { formatVersion } from "../core/version.js";
 import type { Lease } from "./connections.js";
-import { type EntryContext, toEntry } from "./entry.js";
+import { type EntryContext, TTL_NEVER, toEntry } from "./entry.js";
 import { API_ERROR, apiFailure, notStored, toFailure } from "./failure.js";
 import { type ReadyHeaders, headerLine, isoToNanos, readyHeaders, storedHeaderBlock } from "./message.js";
 import type { Answer } from "./publisher.js";
@@ -35,7 +35,6 @@ export interface BucketStoreDeps {
 interface Settings extends EntryContext {
   /** Of the stream that was opened. */
   readonly created: string;
-  readonly messageTtl: boolean;
   readonly history: number;
 }
 
@@ -248,17 +247,23 @@ async function refuseAnother(lease: Lease, stream: string, created: string): Pro
 
 /** The version, the compare-and-set, and what makes the message a delete or gives it the rest of its life. */
 function applyHeaders(operation: Operation, expected: number, settings: Settings, nowUs: number): ReadyHeaders {
-  let lines =
-    headerLine(HEADER.version, formatVersion(operation.version)) + headerLine(HEADER.expectedSubjectSequence, expected);
-  if (operation.kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");
-  if (operation.kind === "purge") lines += headerLine(HEADER.kvOperation, "PURGE") + headerLine(HEADER.rollup, "sub");
-  if (operation.kind === "put" && operation.expiresUs !== null && settings.messageTtl) {
-    const seconds = Math.max(1, Math.ceil((operation.expiresUs - nowUs) / 1e6));
-    lines += headerLine(HEADER.ttl, `${seconds}s`);
-    // With history, the older revision would come back when this one expires.
-    if (settings.history > 1) lines += headerLine(HEADER.rollup, "sub");
-  }
+  const { kind, version, expiresUs } = operation;
+  let lines = headerLine(HEADER.version, formatVersion(version)) + headerLine(HEADER.expectedSubjectSequence, expected);
+  if (kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");
+  if (kind === "purge") lines += headerLine(HEADER.kvOperation, "PURGE") + headerLine(HEADER.rollup, "sub");
+  if (kind === "put") lines += lifeHeaders(expiresUs, settings, nowUs);
   return readyHeaders(lines);
+}
+
+/** The deadline as it is, and what remains of it as the server takes it: whole seconds, by its own clock. */
+function lifeHeaders(expiresUs: number | null, { messageTtl, maxAgeUs, history }: Settings, nowUs: number): string {
+  if (expiresUs === null) return messageTtl && maxAgeUs > 0 ? headerLine(HEADER.ttl, TTL_NEVER) : "";
+  const deadline = headerLine(HEADER.expires, expiresUs);
+  if (!messageTtl) return deadline;
+  const seconds = Math.max(1, Math.ceil((expiresUs - nowUs) / 1e6));
+  // With history, the older revision would come back when this one expires.
+  const rollup = history > 1 ? headerLine(HEADER.rollup, "sub") : "";
+  return deadline + headerLine(HEADER.ttl, `${seconds}s`) + rollup;
 }
 
 const UNKNOWN: WriteOutcome = Object.freeze({ kind: "unknown" });

@@ -37,6 +37,7 @@ import { type Applier, createApplier } from "./apply.js";
 import { createCapture } from "./capture.js";
 import { type CausalityGuard, loadCausality } from "./causality.js";
 import { createEnd } from "./end.js";
+import { createExpiry } from "./expiry.js";
 import { type Holding, createHolding } from "./holding.js";
 import { type KeyGate, createKeyGate } from "./key-gate.js";
 import { type Marks, loadMarks } from "./marks.js";
@@ -151,6 +152,7 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
       const own = values.filter(({ version }) => version.site === deps.site);
       restoreLost(restoring, own, reconcile()).catch(end.fail);
     };
+    void createExpiry({ ...stage, site: deps.site, store: ports.store, clock, signal: reading.signal }).run();
     health.captured();
     withPeers = peers.run();
     saveRegularly(deps.clock, peers, working.signal).catch(end.fail);
@@ -249,7 +251,7 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   const applier = applierOf(ground);
   const includes = createKeyFilter(keys);
   const isBusy = (key: Key) => applier.isBusy(key);
-  const vanished = createVanished({ store: ports.store, replica, includes, isBusy, onMissing: run.onMissing });
+  const vanished = createVanished({ store: ports.store, replica, clock, includes, isBusy, onMissing: run.onMissing });
   const jumps = createJumps(deps.config().tombstoneTtlMs * 1_000);
   const holding = createHolding({
     replica,

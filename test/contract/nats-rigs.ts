@@ -124,7 +124,9 @@ async function bucketRig(ground: Ground, options: BucketOptions): Promise<Bucket
   const markers = markersMs === undefined ? {} : { markerTTL: markersMs };
   if (missing === undefined) await openBucket(ground.app, bucket, { history, ...limits, ...markers });
   if (maxAgeNs !== undefined) {
-    await (await jetstreamManager(ground.app)).streams.update(bucketStream(bucket), { max_age: maxAgeNs });
+    // Servers want the time in which they remember message ids to be no longer.
+    const age = { max_age: maxAgeNs, duplicate_window: Math.min(maxAgeNs, 120e9) };
+    await (await jetstreamManager(ground.app)).streams.update(bucketStream(bucket), age);
   }
   const create = missing === "made" ? ({ history, storage: "file", replicas: 1 } as const) : false;
   const store = createBucketStore({ lease: ground.lease, clock, site: SITE, epoch: 1, clockOffsetUs: 0 }, bucket, create);

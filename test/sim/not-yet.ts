@@ -9,7 +9,6 @@ export const NOT_YET = {
   clockGuard: "a version far in the future is set aside and replaced",
   widening: "keys that a changed filter lets in are fetched",
   unseenExpiry: "an entry that was written and expired while nobody looked is known to have been there",
-  uncovering: "an expiry that brings an older revision back (history above 1) is noticed",
 } as const satisfies Readonly<Record<string, string>>;
 
 export type Feature = keyof typeof NOT_YET | "nothing";
