@@ -11,7 +11,7 @@ import type { BucketConfig } from "../config/config.js";
 import type { BucketCounters } from "../core/counters.js";
 import type { GatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
-import type { SiteId } from "../core/ids.js";
+import type { Key, Sequence, SiteId } from "../core/ids.js";
 import { type KeyFilter, createKeyFilter } from "../core/key-filter.js";
 import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
 import { type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
@@ -28,10 +28,9 @@ import type {
   Reader,
   SetAside,
   SiteState,
-  StreamMark,
 } from "../core/ports.js";
 import { type Replica, createReplica } from "../core/replica.js";
-import { type Appender, createAppender } from "./append.js";
+import { type Appender, type FoundLog, createAppender } from "./append.js";
 import { type Applier, createApplier } from "./apply.js";
 import { createCapture } from "./capture.js";
 import { type CausalityGuard, loadCausality } from "./causality.js";
@@ -211,10 +210,16 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   const nowUs = clock.nowMs() * 1_000;
   const restore = (logged: LoggedOperation) =>
     replica.restore({ ...logged, operation: asOfNow(logged.operation, nowUs) }, info.created);
-  const mark = wanted(await ports.log.scan(1, (logged) => restore(wanted(logged))));
+  const sequenceByKey = new Map<Key, Sequence>();
+  const mark = wanted(
+    await ports.log.scan(1, (logged, inPlace) => {
+      restore(wanted(logged));
+      if (inPlace) sequenceByKey.set(logged.operation.key, logged.sequence);
+    }),
+  );
   const [gate, position] = [createKeyGate(), createTailPosition(clock)];
   const ground: Ground = { deps, ports, info, causality, setAsides, replica, gate, position, run };
-  const appender = appenderOf(ground, mark);
+  const appender = appenderOf(ground, { mark, sequenceByKey });
   const applier = applierOf(ground);
   const includes = createKeyFilter(keys);
   const capture = createCapture({
@@ -227,7 +232,7 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   return { info, replica, appender, applier, setAsides, setAside, includes, tail, caughtUp };
 }
 
-function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, mark: StreamMark): Appender {
+function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, found: FoundLog): Appender {
   const { site, clock, observe } = deps;
   const setAside = async ({ key, kind, version }: Operation, { bucketCreated, revision }: EntryIdentity) => {
     const detail = "with its headers it is larger than the operation log takes";
@@ -237,7 +242,7 @@ function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, f
   const backoff = createBackoff(deps.random);
   const bucket = deps.config().name;
   const reports = { setAside, onTrouble: trouble("log"), onFatal: fail };
-  return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, ...reports }, mark);
+  return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, ...reports }, found);
 }
 
 function applierOf({ deps, ports, info, replica, causality, gate, position, run }: Ground): Applier {
