@@ -28,8 +28,10 @@ export interface AppendQueue {
   /** Nothing counts as being on its way any more: all of it will be sent again, in the same order. Only `held`, if any, is
    *  not joined with what waits behind it, until it is removed. */
   goBack(held: Pending | null): void;
-  /** What waits of the key, while nothing is on its way. */
+  /** What comes first of the key. */
   find(key: Key): Pending | undefined;
+  /** Calls back once, when it is finished. */
+  whenFinished(pending: Pending, then: () => void): void;
   /** Finished without being sent again, while nothing is on its way. */
   remove(pending: Pending): void;
   /** Operations that wait, together or alone. */
@@ -101,6 +103,7 @@ export function createAppendQueue(): AppendQueue {
       queue = queue.filter((waiting) => !waiting.isNext || waitingByKey.get(waiting.operation.key)?.closed === true);
     },
     find: (key) => waitingByKey.get(key),
+    whenFinished: ({ operation: { key } }, then) => void waitingByKey.get(key)?.finished.push(then),
     remove(pending) {
       const removed = queue.find((waiting) => waiting === pending);
       if (removed === undefined) return;

@@ -25,6 +25,8 @@ export interface Appender {
   append(operation: Operation, identity: EntryIdentity, done: () => void): void;
   /** Queued and not in the log yet, waiting together or alone; bounded by the tail's window. */
   outstanding(): number;
+  /** Whether nothing of the key is queued. If something is, `then` is called once that may have changed. */
+  isLogged(key: Key, then: () => void): boolean;
   /** Where the log has the key's operation, 0 where it has none. */
   sequenceOf(key: Key): Sequence;
   /** The key was purged from the log. */
@@ -176,6 +178,11 @@ export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: Foun
       send();
     },
     outstanding: () => queue.size(),
+    isLogged(key, then) {
+      const pending = queue.find(key);
+      if (pending !== undefined) queue.whenFinished(pending, then);
+      return pending === undefined;
+    },
     sequenceOf,
     forget: (key) => void sequenceByKey.delete(key),
     async logged() {

@@ -30,7 +30,7 @@ export interface Peers {
   run(): Promise<void>;
   /** What keeps operations of one peer from being settled, null when that is over. */
   hinder(peer: string, error: GatewayError | null): void;
-  /** Makes the checkpoints durable that have moved. KVGW_STATE_UNAVAILABLE. */
+  /** Makes the checkpoints durable that have moved. KVGW_STATE_UNAVAILABLE, KVGW_STATE_CHANGED. */
   save(): Promise<void>;
   /** Resolves when every peer has been asked once, with or without an answer. */
   readonly asked: Promise<void>;

@@ -38,7 +38,7 @@ import { createEnd } from "./end.js";
 import { type KeyGate, createKeyGate } from "./key-gate.js";
 import { type Peers, createPeers } from "./peers.js";
 import type { PeerSnapshot } from "./replicate.js";
-import { createBackoff, until, wait } from "./retry.js";
+import { atMost, createBackoff, until, wait } from "./retry.js";
 import { createRunClock } from "./run-clock.js";
 import { restoreLost } from "./restore.js";
 import { type SetAsideStore, loadSetAside } from "./set-aside.js";
@@ -167,6 +167,7 @@ interface Stages {
   readonly replica: Replica;
   readonly appender: Appender;
   readonly applier: Applier;
+  readonly causality: CausalityGuard;
   readonly setAsides: SetAsideStore;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   readonly includes: KeyFilter;
@@ -220,7 +221,7 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   const [gate, position] = [createKeyGate(), createTailPosition(clock)];
   const ground: Ground = { deps, ports, info, causality, setAsides, replica, gate, position, run };
   const appender = appenderOf(ground, { mark, sequenceByKey });
-  const applier = applierOf(ground);
+  const applier = applierOf(ground, appender);
   const includes = createKeyFilter(keys);
   const capture = createCapture({
     ...{ site, bucketCreated: info.created, replica, causality, appender, gate, position, includes, counters, setAside },
@@ -229,7 +230,7 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   let signalCaughtUp = () => {};
   const caughtUp = new Promise<void>((resolve) => (signalCaughtUp = resolve));
   const tail = await ports.store.tail({ onEntry: capture, onCaughtUp: signalCaughtUp, onLost: fail });
-  return { info, replica, appender, applier, setAsides, setAside, includes, tail, caughtUp };
+  return { info, replica, appender, applier, causality, setAsides, setAside, includes, tail, caughtUp };
 }
 
 function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, found: FoundLog): Appender {
@@ -245,13 +246,13 @@ function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, f
   return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, ...reports }, found);
 }
 
-function applierOf({ deps, ports, info, replica, causality, gate, position, run }: Ground): Applier {
+function applierOf({ deps, ports, info, replica, causality, gate, position, run }: Ground, { isLogged }: Appender): Applier {
   const { clock, counters } = deps;
   const { signal, trouble, fail } = run;
   const config = deps.config();
   return createApplier({
     ...{ bucket: config, store: ports.store, messageBytesMax: info.messageBytesMax, policy: POLICIES[config.policy] },
-    ...{ replica, causality, gate, position, counters, clock, signal, onTrouble: trouble("apply"), onFatal: fail },
+    ...{ replica, causality, isLogged, gate, position, counters, clock, signal, onTrouble: trouble("apply"), onFatal: fail },
   });
 }
 
@@ -264,11 +265,13 @@ async function saveRegularly(clock: Clock, peers: Peers, signal: AbortSignal): P
   }
 }
 
-/** Applies first, since a race is only settled while the tail moves; then the tail ends, and what it brought is logged. */
-async function finish(clock: Clock, { applier, appender, tail }: Stages): Promise<void> {
+/** Applies first, since a race is only settled while the tail moves; then the tail ends, and what it brought is logged. A
+ *  floor that is being saved is waited for, so that nothing of an orderly end is left on its way. */
+async function finish(clock: Clock, { applier, appender, causality, tail }: Stages): Promise<void> {
   await until(clock, () => applier.outstanding() === 0, FINISH_LOOK_MS, PIPELINE_STOP_MS / 2);
   await tail.stop();
   await until(clock, () => appender.outstanding() === 0, FINISH_LOOK_MS, PIPELINE_STOP_MS / 2);
+  await atMost(clock, PIPELINE_STOP_MS / 2, causality.settled());
 }
 
 const FINISH_LOOK_MS = 10;

@@ -7,7 +7,7 @@
  */
 import type { BucketCounters } from "../core/counters.js";
 import { peerCounters } from "../core/counters.js";
-import { type Checkpoint, createProgress, isCheckpoint } from "../core/checkpoint.js";
+import { type Checkpoint, createProgress } from "../core/checkpoint.js";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe, PeerState, Reason } from "../core/events.js";
 import type { BucketName, Sequence, SiteId } from "../core/ids.js";
@@ -16,6 +16,7 @@ import { READER_STOP_MS, READ_WINDOW_BYTES } from "../core/limits.js";
 import type { LoggedOperation } from "../core/operation.js";
 import type { Clock, PeerLink, Reader, SetAside, SetAsideReason, SiteState, StreamMark, Unreadable } from "../core/ports.js";
 import type { Applier } from "./apply.js";
+import { createCheckpointRecord } from "./checkpoint-record.js";
 import { type End, createEnd } from "./end.js";
 import { type Reading, createInHand } from "./in-hand.js";
 import type { Pace } from "./pace.js";
@@ -36,7 +37,7 @@ export interface Replication {
   hinder(error: GatewayError | null): void;
   /** How far the peer's log has been applied here, null while that is not known. */
   checkpoint(): Checkpoint | null;
-  /** Makes the checkpoint durable if it moved. KVGW_STATE_UNAVAILABLE. */
+  /** Makes the checkpoint durable if it moved. KVGW_STATE_UNAVAILABLE, KVGW_STATE_CHANGED. */
   save(): Promise<void>;
   snapshot(): PeerSnapshot;
 }
@@ -70,11 +71,10 @@ interface Session extends Reading {
 
 export function createReplication(deps: ReplicationDeps): Replication {
   const { peer, clock, signal, applier } = deps;
-  const stateKey = `checkpoint.${deps.bucket}.${peer}`;
+  const record = createCheckpointRecord(deps.state, `checkpoint.${deps.bucket}.${peer}`);
   const counters = peerCounters(deps.counters, peer);
   let session: Session | null = null;
   const inHand = createInHand(() => session);
-  let saved: Checkpoint | null = null;
   let state: PeerState = "starting";
   let reason: Reason | null = null;
   let hindrance: Reason | null = null;
@@ -96,15 +96,10 @@ export function createReplication(deps: ReplicationDeps): Replication {
   }
 
   const checkpoint = (): Checkpoint | null =>
-    session === null ? saved : { created: session.mark.created, sequence: session.progress.checkpoint() };
+    session === null ? record.known() : { created: session.mark.created, sequence: session.progress.checkpoint() };
 
   /** Of the reader before this one if there was one, else of the process before this one. */
-  async function lastCheckpoint(): Promise<Checkpoint | null> {
-    if (session !== null) return checkpoint();
-    const { value: stored } = await deps.state.load(stateKey);
-    saved = isCheckpoint(stored) ? stored : null;
-    return saved;
-  }
+  const lastCheckpoint = async (): Promise<Checkpoint | null> => (session === null ? record.load() : checkpoint());
 
   function startingPoint(checkpoint: Checkpoint | null, mark: StreamMark): Sequence {
     if (checkpoint === null) return 0;
@@ -115,6 +110,7 @@ export function createReplication(deps: ReplicationDeps): Replication {
           ? "the log ends before our checkpoint"
           : null;
     if (why === null) return checkpoint.sequence;
+    if (checkpoint.created === mark.created) record.rewound(mark.lastSequence);
     // Everything is read again; what is known already is a duplicate, but the same sequence may be another operation.
     deps.observe({ type: "checkpoint-reset", bucket: deps.bucket, peer, why });
     return 0;
@@ -220,11 +216,7 @@ export function createReplication(deps: ReplicationDeps): Replication {
     checkpoint,
     async save() {
       const next = session === null ? null : checkpoint();
-      if (next === null) return;
-      if (saved?.created === next.created && saved.sequence === next.sequence) return;
-      if (saved === null && next.sequence === 0) return;
-      await deps.state.save(stateKey, next);
-      saved = next;
+      if (next !== null) await record.save(next);
     },
     snapshot() {
       const lagOperations = (session?.reader?.pending() ?? 0) + inHand.operations();

@@ -140,3 +140,45 @@ describe("the appends of a dead gateway that come when its successor has brought
     expect(world.contents()).toEqual(world.everywhere({ k: "third" }));
   });
 });
+
+describe("a peer's operation over a local write that is not in the log yet", () => {
+  async function overUnlogged() {
+    const world = createWorld();
+    const [a, b] = [world.place("a"), world.place("b")];
+    b.site.skewMs = 3_600_000;
+    world.start();
+    await world.settle();
+    const sent: string[] = [];
+    const { faults } = a.gateway().local;
+    faults.fate = ({ to }) => {
+      if (to === "state") return "arrives";
+      sent.push(to);
+      return sent.length === 1 ? "request lost" : "arrives";
+    };
+    a.app.put("k", "of a");
+    await world.until(() => sent.length === 1, "the append is on its way");
+    b.app.put("k", "of b");
+    return { ...world, a, b, sent };
+  }
+
+  it("waits until the write is there", async () => {
+    const world = await overUnlogged();
+    await world.clock.advance(1_000);
+    expect(world.sent).toEqual(["log"]);
+    await world.settle();
+    expect(world.sent.slice(0, 3)).toEqual(["log", "log", "bucket"]);
+    expect(world.contents()).toEqual(world.everywhere({ k: "of b" }));
+  });
+
+  it("is not left on its way by a gateway that dies, to land where its successor gave the write a higher version", async () => {
+    const world = await overUnlogged();
+    world.a.gateway().local.faults.delayMs = () => 3_000;
+    await world.clock.advance(4_000);
+    world.a.gateway().crash();
+    world.a.start();
+    await world.settle();
+    const [found] = Object.values(world.contents());
+    expect(world.contents()).toEqual(world.everywhere({ k: found?.["k"] ?? "" }));
+    expect(world.a.log.mark().lastSequence).toBe(1);
+  });
+});
