@@ -1,9 +1,10 @@
 /**
  * What waits for the own log, or is on its way there. Of one key never more than one operation is on its way, because only
  * a sequence that has been seen can be named as the one to follow: a foretold one may be taken by another gateway's
- * operation of the same key, and servers in a cluster refuse it (seen on 2.9 and 2.15). What comes meanwhile waits for the answer, behind it also what is of other keys: a write does
- * not overtake those before it. Of a key that waits already only the newest operation is kept, in the place of the oldest:
- * the log has room for one per key, and a later local write is above all before it (I5).
+ * operation of the same key, and servers in a cluster refuse it (seen on 2.9 and 2.15). What comes meanwhile waits for the
+ * answer, behind it also what is of other keys: a write does not overtake those before it. Of a key that waits already only
+ * the newest operation is kept, in the place of the oldest: the log has room for one per key, and a later local write is
+ * above all before it (I5).
  */
 import type { Key } from "../core/ids.js";
 import { APPEND_WINDOW_OPERATIONS } from "../core/limits.js";
