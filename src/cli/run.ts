@@ -15,7 +15,7 @@ import { type Gateway, createGateway } from "../gateway/gateway.js";
 import type { ReloadOutcome } from "../gateway/status.js";
 import { type HttpServer, createHttpServer } from "../http/server.js";
 import { createConnections } from "../nats/connections.js";
-import { createSystemClock, readSecret, systemRandom } from "../system.js";
+import { allowManyListeners, createSystemClock, readSecret, systemRandom } from "../system.js";
 import { createLogger } from "../telemetry/log.js";
 import { createMetrics } from "../telemetry/metrics.js";
 import { createObserver } from "../telemetry/observe.js";
@@ -34,6 +34,7 @@ export function addRun(program: Command): void {
 
 /** Resolves when the gateway has stopped. KVGW_CONFIG_INVALID, KVGW_CONFIG_UNREADABLE if it cannot start. */
 async function run(options: CommonOptions): Promise<void> {
+  allowManyListeners();
   const file = configPath(options);
   const clock = createSystemClock();
   const parse = (text: string) => parseConfig(text, { file, env: process.env, site: options.site });

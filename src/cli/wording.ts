@@ -15,3 +15,7 @@ export const formatAgo = (iso: string | null, nowMs: number): string => printabl
 
 /** `4 ms`, `1.2 s`. */
 export const formatMs = (ms: number): string => (ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`);
+
+/** Microseconds since the epoch as an ISO time, to the microsecond. */
+export const formatMicros = (us: number): string =>
+  new Date(Math.floor(us / 1_000)).toISOString().replace("Z", `${String(us % 1_000).padStart(3, "0")}Z`);

@@ -48,6 +48,11 @@ export type GatewayEvent =
     }
   | { readonly type: "log-resumed"; readonly bucket: BucketName; readonly sequence: number; readonly resent: number }
   | { readonly type: "checkpoint-reset"; readonly bucket: BucketName; readonly peer: SiteId; readonly why: string }
+  /** A peer, or this site itself, remembers more of this site's bucket than there is; and when all peers have been compared with. */
+  | { readonly type: "rejoining"; readonly bucket: BucketName; readonly by: SiteId }
+  | { readonly type: "rejoined"; readonly bucket: BucketName; readonly ghosts: number }
+  /** Values that have gone from the bucket without a delete. */
+  | { readonly type: "vanished"; readonly bucket: BucketName; readonly keys: number }
   | { readonly type: "restored"; readonly bucket: BucketName; readonly keys: number }
   | {
       readonly type: "reconciled";
@@ -57,6 +62,8 @@ export type GatewayEvent =
       readonly reason: Reason | null;
       readonly repaired: number;
     }
+  /** Once for a failure that goes on, and once, without a reason, for its end. */
+  | { readonly type: "sweep"; readonly bucket: BucketName; readonly reason: Reason | null }
   | { readonly type: "bug"; readonly reason: Reason }
   | { readonly type: "set-aside"; readonly bucket: BucketName; readonly setAside: SetAside };
 

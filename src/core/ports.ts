@@ -84,8 +84,14 @@ export interface BucketStore {
   tail(handlers: TailHandlers): Promise<Reader>;
   /** The last entry of the key, null if the bucket has no message of it. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
   read(key: Key): Promise<Entry | null>;
+  /** How many keys the bucket has a message of, whatever it is. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
+  count(): Promise<number>;
+  /** Every key that the bucket has a message of; may miss one that is written meanwhile. KVGW_UNREACHABLE, KVGW_READER_LOST. */
+  scan(onKey: (key: string, revision: Revision) => void): Promise<void>;
   /** Compare-and-set: writes only if the key's last revision is `expected`. The outcome may come synchronously. */
   apply(operation: Operation, expected: Revision, done: (outcome: WriteOutcome) => void): void;
+  /** Removes every message of the key up to the revision, without a trace. KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_DENIED. */
+  forget(key: Key, upTo: Revision): Promise<void>;
 }
 
 export type AppendOutcome =
@@ -115,7 +121,9 @@ export interface OperationLog {
    *  KVGW_STREAM_CHANGED if it is gone, KVGW_READER_LOST, KVGW_UNREACHABLE. */
   scan(from: Sequence, onOperation: (logged: LoggedOperation, inPlace: boolean) => void): Promise<StreamMark>;
   /** The operation of the key with its value, null if the log has none. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
-  read(key: Key): Promise<Operation | null>;
+  read(key: Key): Promise<LoggedOperation | null>;
+  /** Removes the operation of the key if it stands at or below the sequence. KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_DENIED. */
+  forget(key: Key, upTo: Sequence): Promise<void>;
   /** The last sequence of the key, readable or not, 0 where the log has nothing of it. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
   sequenceOf(key: Key): Promise<Sequence>;
   append(
@@ -147,6 +155,8 @@ export interface PeerLink {
   open(): Promise<StreamMark>;
   /** Operations from `from` on, in sequence order, then as they come. */
   read(from: Sequence, windowOperations: () => number, handlers: PeerHandlers): Promise<Reader>;
+  /** Which log it is, and the sequence of the last operation that it still has. KVGW_LOG_MISSING, KVGW_UNREACHABLE. */
+  lastExisting(): Promise<StreamMark>;
 }
 
 /** What a site may be asked about its bucket. Who asks and who answers have the same methods; between them all fail with
@@ -193,7 +203,7 @@ export interface SiteState {
 }
 
 /** Why an operation could not be applied or logged. Metric label: closed. */
-export const SET_ASIDE_REASONS = ["malformed", "invalid_key", "too_large", "foreign_origin", "foreign_bucket"] as const;
+export const SET_ASIDE_REASONS = ["malformed", "invalid_key", "too_large", "foreign_origin", "foreign_bucket", "ghost"] as const;
 export type SetAsideReason = (typeof SET_ASIDE_REASONS)[number];
 
 /** An operation that stays where it is, noted in the site's state: the newest per origin and key. */

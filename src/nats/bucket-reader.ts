@@ -5,7 +5,7 @@
 import type { JetStreamManager, StoredMsg } from "@nats-io/jetstream";
 import { GatewayError } from "../core/errors.js";
 import type { BucketName } from "../core/ids.js";
-import { READ_WINDOW_MESSAGES } from "../core/limits.js";
+import { READ_WINDOW_MESSAGES, VERIFY_READ_ATTEMPTS } from "../core/limits.js";
 import type { Entry } from "../core/operation.js";
 import type { Clock } from "../core/ports.js";
 import type { Lease } from "./connections.js";
@@ -25,10 +25,18 @@ export interface BucketPlace {
   readonly newToken: () => string;
 }
 
+/** One life of a bucket: another `created` means another bucket under the same name. */
+export interface BucketLife {
+  /** Nanoseconds since the epoch as text. */
+  readonly created: string;
+  /** Keys with a message, deleted ones among them. */
+  readonly keys: number;
+}
+
 /** Failures: KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_DENIED. */
 export interface BucketReader {
-  /** Looked up anew with every call. */
-  exists(): Promise<boolean>;
+  /** Looked up anew with every call; null if there is no such bucket. */
+  life(): Promise<BucketLife | null>;
   /** The last entry of every key, once; a key that is written meanwhile may come again. */
   scan(onEntry: (entry: Entry) => void): Promise<void>;
   /** What the key holds now, null if there is no message of it, or no bucket. */
@@ -41,22 +49,15 @@ export function createBucketReader(place: BucketPlace, bucket: BucketName, where
   const prefix = bucketPrefix(bucket);
   let context: EntryContext = { maxAgeUs: 0, clockOffsetUs: 0 };
 
-  async function attempt<T>(work: (api: JetStreamManager) => Promise<T>): Promise<T> {
-    try {
-      return await work(await streamManager(place.lease, place.domain));
-    } catch (thrown) {
-      const error = toFailure(thrown, where);
-      if (error.code !== "KVGW_READER_LOST") throw error;
-      throw new GatewayError("KVGW_UNREACHABLE", `${where}: reading broke off (${error.message})`, error);
-    }
-  }
+  const attempt = <T>(work: (api: JetStreamManager) => Promise<T>, attempts?: number) => attemptReading(place, where, work, attempts);
 
   return {
-    exists: () =>
+    life: () =>
       attempt(async (api) => {
         const info = await findStream(api, stream);
-        context = { maxAgeUs: (info?.config.max_age ?? 0) / 1_000, clockOffsetUs: 0 };
-        return info !== null;
+        if (info === null) return null;
+        context = { maxAgeUs: info.config.max_age / 1_000, clockOffsetUs: 0 };
+        return { created: isoToNanos(info.created), keys: info.state.num_subjects ?? info.state.messages };
       }),
 
     scan: (onEntry) =>
@@ -78,11 +79,31 @@ export function createBucketReader(place: BucketPlace, bucket: BucketName, where
         if (stored === null) return null;
         const { data: value, seq: revision, timestamp } = stored;
         return toEntry({ key, value, revision, timestampNs: isoToNanos(timestamp), block: blockOf(stored) }, context);
-      }),
+      }, VERIFY_READ_ATTEMPTS),
   };
 }
 
-function nullIfNoStream(thrown: unknown): null {
+/** Any failure becomes one that says where.
+ *  @param attempts how often to ask while no answer comes; only for work that may be done twice */
+export async function attemptReading<T>(
+  place: BucketPlace,
+  where: string,
+  work: (api: JetStreamManager) => Promise<T>,
+  attempts = 1,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work(await streamManager(place.lease, place.domain));
+    } catch (thrown) {
+      const error = toFailure(thrown, where);
+      if (error.code === "KVGW_TIMEOUT" && attempt < attempts) continue;
+      if (error.code !== "KVGW_READER_LOST") throw error;
+      throw new GatewayError("KVGW_UNREACHABLE", `${where}: reading broke off (${error.message})`, error);
+    }
+  }
+}
+
+export function nullIfNoStream(thrown: unknown): null {
   if (isApiError(thrown, API_ERROR.streamNotFound)) return null;
   throw thrown;
 }

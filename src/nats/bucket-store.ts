@@ -18,8 +18,9 @@ import { API_ERROR, apiFailure, notStored, toFailure } from "./failure.js";
 import { type ReadyHeaders, headerLine, isoToNanos, readyHeaders, storedHeaderBlock } from "./message.js";
 import type { Answer } from "./publisher.js";
 import { openPullReader } from "./pull-reader.js";
-import { findStream, lastExisting, lastMessage, markOf, streamManager } from "./streams.js";
-import { HEADER, bucketPrefix, bucketStream, everythingBelow, subjectOf, tailConsumers } from "./subjects.js";
+import { scanStream } from "./scan.js";
+import { findStream, lastExisting, lastMessage, markOf, purgeUpTo, streamManager } from "./streams.js";
+import { HEADER, bucketPrefix, bucketScanConsumers, bucketStream, everythingBelow, subjectOf, tailConsumers } from "./subjects.js";
 
 export interface BucketStoreDeps {
   readonly lease: Lease;
@@ -73,6 +74,30 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
       }
     },
 
+    async count() {
+      try {
+        const info = await lease.whileUp(async () => (await streamManager(lease, null)).streams.info(stream));
+        return info.state.num_subjects ?? 0;
+      } catch (thrown) {
+        throw toFailure(thrown, where);
+      }
+    },
+
+    async scan(onKey) {
+      try {
+        const api = await streamManager(lease, null);
+        const from = { lastPerSubject: everythingBelow(prefix) };
+        const place = { lease, clock, domain: null, stream, consumerPrefix: bucketScanConsumers(deps.site), epoch: deps.epoch };
+        const source = { ...place, windowMessages: () => READ_WINDOW_MESSAGES, from, headersOnly: true };
+        const findLast = () => lease.whileUp(() => lastExisting(api, stream, from.lastPerSubject));
+        await scanStream(source, findLast, ({ subject }, _block, { streamSequence }) =>
+          onKey(subject.slice(prefix.length), streamSequence),
+        );
+      } catch (thrown) {
+        throw toFailure(thrown, where);
+      }
+    },
+
     apply(operation, expected, done) {
       const headers = applyHeaders(operation, expected, settings, clock.nowMs() * 1_000);
       try {
@@ -80,6 +105,14 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
         lease.link().publisher.publish(subject, operation.value, headers, (answer) => done(toOutcome(answer, where)));
       } catch (thrown) {
         done({ kind: "failed", error: toFailure(thrown, where) });
+      }
+    },
+
+    async forget(key, upTo) {
+      try {
+        await lease.whileUp(async () => purgeUpTo(await streamManager(lease, null), stream, subjectOf(prefix, key), upTo));
+      } catch (thrown) {
+        throw toFailure(thrown, where);
       }
     },
   };

@@ -4,6 +4,7 @@
  *     $KV.<bucket>.<key>                      an entry, in the stream KV_<bucket> of a site's own NATS
  *     <subject>.<origin>.<key>                an operation, in the stream KVGW_<origin>_<bucket>
  *     kvgw_<site>_tail_<epoch>                consumer of a site on its own bucket
+ *     kvgw_<site>_keys_<epoch>                consumer of a site that looks which keys its own bucket has
  *     kvgw_<reader>_from_<origin>_<epoch>     consumer of a reader on an origin's log
  *     kvgw_<site>_state_<hash>_<epoch>        consumer of a site on its own state
  *     kvgw_verify_<random>_<epoch>            consumer of one reading of a bucket by `kvgw verify`
@@ -30,6 +31,7 @@ export const stateBucket = (site: SiteId): BucketName => `KVGW_${site}` as Bucke
 
 /** All consumers of one reader on one stream share this beginning; whoever starts removes the older ones. */
 export const tailConsumers = (site: SiteId): string => `kvgw_${site}_tail_`;
+export const bucketScanConsumers = (site: SiteId): string => `kvgw_${site}_keys_`;
 export const scanConsumers = (site: SiteId): string => `kvgw_${site}_scan_`;
 /** Of one reading of the state; `what` keeps readings apart that go on at once. */
 export const stateConsumers = (site: SiteId, what: string): string => `kvgw_${site}_state_${what}_`;

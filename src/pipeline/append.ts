@@ -26,11 +26,11 @@ export interface Appender {
   /** Queued and not in the log yet, waiting together or alone; bounded by the tail's window. */
   outstanding(): number;
   /** Whether nothing of the key is queued. If something is, `then` is called once that may have changed. */
-  isLogged(key: Key, then: () => void): boolean;
+  isLogged(key: Key, then?: () => void): boolean;
   /** Where the log has the key's operation, 0 where it has none. */
   sequenceOf(key: Key): Sequence;
-  /** The key was purged from the log. */
-  forget(key: Key): void;
+  /** What the log had of the key up to there was purged. */
+  forget(key: Key, upTo: Sequence): void;
   /** When everything that is queued now is in the log: where that ends. */
   logged(): Promise<Checkpoint>;
 }
@@ -180,11 +180,13 @@ export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: Foun
     outstanding: () => queue.size(),
     isLogged(key, then) {
       const pending = queue.find(key);
-      if (pending !== undefined) queue.whenFinished(pending, then);
+      if (pending !== undefined && then !== undefined) queue.whenFinished(pending, then);
       return pending === undefined;
     },
     sequenceOf,
-    forget: (key) => void sequenceByKey.delete(key),
+    forget(key, upTo) {
+      if (sequenceOf(key) <= upTo) sequenceByKey.delete(key);
+    },
     async logged() {
       await queue.settled();
       return { created: mark.created, sequence: lastSequence };

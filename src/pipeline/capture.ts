@@ -9,6 +9,7 @@ import type { Entry, EntryIdentity } from "../core/operation.js";
 import type { SetAside } from "../core/ports.js";
 import type { Causality, Replica } from "../core/replica.js";
 import type { Appender } from "./append.js";
+import type { Holding } from "./holding.js";
 import type { KeyGate } from "./key-gate.js";
 import type { TailPosition } from "./tail-position.js";
 
@@ -18,9 +19,12 @@ export interface CaptureDeps {
   readonly replica: Replica;
   readonly causality: Causality;
   readonly appender: Appender;
+  readonly holding: Holding;
   readonly gate: KeyGate;
   readonly position: TailPosition;
   readonly includes: KeyFilter;
+  /** Hears of every key that takes no part. */
+  readonly onExcluded: (key: string) => void;
   readonly counters: BucketCounters;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   /** The entry is dealt with: the tail may bring another one. */
@@ -34,11 +38,14 @@ export function createCapture(deps: CaptureDeps): (entry: Entry, bytes: number) 
     const observation = replica.observe(entry, causality);
     if (observation.kind !== "local-write") return deps.release(bytes);
     counters.captured++;
-    appender.append(observation.operation, identityOf(entry, bucketCreated), () => deps.release(bytes));
+    const identity = identityOf(entry, bucketCreated);
+    if (deps.holding.hold(observation.operation, identity)) return deps.release(bytes);
+    appender.append(observation.operation, identity, () => deps.release(bytes));
   }
 
   function setAside(entry: Entry, bytes: number): void {
     const { key, revision, kind, version } = entry;
+    deps.onExcluded(key);
     const at = { created: bucketCreated, position: revision };
     const detail = "the key is not one that NATS KV allows";
     deps.setAside(
@@ -47,9 +54,14 @@ export function createCapture(deps: CaptureDeps): (entry: Entry, bytes: number) 
     );
   }
 
+  function exclude({ key }: Entry, bytes: number): void {
+    deps.onExcluded(key);
+    deps.release(bytes);
+  }
+
   return (entry, bytes) => {
     if (!isKeyed(entry)) setAside(entry, bytes);
-    else if (!deps.includes(entry.key)) deps.release(bytes);
+    else if (!deps.includes(entry.key)) exclude(entry, bytes);
     else if (entry.version === null && deps.gate.isClosed(entry.key)) deps.gate.pass(entry.key, () => take(entry, bytes));
     else take(entry, bytes);
     deps.position.advance(entry.revision);

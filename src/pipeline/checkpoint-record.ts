@@ -13,6 +13,8 @@ import type { SiteState } from "../core/ports.js";
 export interface CheckpointRecord {
   /** Null where nothing readable was saved. KVGW_STATE_UNAVAILABLE. */
   load(): Promise<Checkpoint | null>;
+  /** Whether nothing is to be saved, as far as is known. */
+  covers(next: Checkpoint): boolean;
   /** Makes it durable, or finds that what is durable covers it. KVGW_STATE_UNAVAILABLE, KVGW_STATE_CHANGED. */
   save(next: Checkpoint): Promise<void>;
   /** The log was put back to an older copy that ends at `end`: what was durable beyond is not true any more. */
@@ -38,13 +40,16 @@ export function createCheckpointRecord(state: SiteState, key: string): Checkpoin
     return durable;
   }
 
-  const isCovered = ({ created, sequence }: Checkpoint): boolean =>
-    isBelieved && durable?.created === created && durable.sequence >= sequence;
+  function covers({ created, sequence }: Checkpoint): boolean {
+    if (revision === null) return false;
+    if (durable === null) return sequence === 0;
+    return isBelieved && durable.created === created && durable.sequence >= sequence;
+  }
 
   async function saveNow(next: Checkpoint): Promise<void> {
     for (let saves = 1; ; saves++) {
       if (revision === null) await load();
-      if (isCovered(next) || (durable === null && next.sequence === 0)) return;
+      if (covers(next)) return;
       const follows = revision ?? 0;
       revision = null;
       try {
@@ -61,6 +66,7 @@ export function createCheckpointRecord(state: SiteState, key: string): Checkpoin
 
   return {
     load,
+    covers,
     save: (next) => (saving = saving.catch(() => undefined).then(() => saveNow(next))),
     rewound(end) {
       rewoundTo = Math.min(rewoundTo, end);

@@ -3,7 +3,6 @@
  * Two ways for a write to come in, and one `apply` behind both.
  */
 import type { BucketConfig } from "../config/config.js";
-import type { Checkpoint } from "../core/checkpoint.js";
 import type { BucketCounters } from "../core/counters.js";
 import type { GatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
@@ -13,17 +12,27 @@ import { createKeyFilter } from "../core/key-filter.js";
 import type { Operation } from "../core/operation.js";
 import type { BucketInfo, Clock, PeerLink, Questions, Random, SetAside } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
+import type { BucketMark, Jumps } from "../core/seen.js";
 import { compareVersions } from "../core/version.js";
 import type { Appender } from "./append.js";
 import type { Applier } from "./apply.js";
+import { setGhostAside } from "./ghosts.js";
+import type { Holding } from "./holding.js";
+import type { Marks } from "./marks.js";
 import { type Pace, createPace } from "./pace.js";
 import type { PipelinePorts } from "./pipeline.js";
 import { type PeerSnapshot, type Replication, createReplication } from "./replicate.js";
+import { type Rejoin, createRejoin } from "./rejoin.js";
 import { createBackoff } from "./retry.js";
 import { type Rounds, createRounds } from "./rounds.js";
 import { createRunClock } from "./run-clock.js";
 import { type Answers, createAnswers } from "./serve.js";
 import type { SetAsideStore } from "./set-aside.js";
+import { type Sweep, createSweep } from "./sweep.js";
+import type { TailPosition } from "./tail-position.js";
+import type { TombstoneRecords } from "./tombstone-records.js";
+import type { Vanished } from "./vanished.js";
+import type { Witness } from "./witness.js";
 
 export interface Peers {
   /** Until aborted; never rejects. */
@@ -34,9 +43,14 @@ export interface Peers {
   save(): Promise<void>;
   /** Resolves when every peer has been asked once, with or without an answer. */
   readonly asked: Promise<void>;
-  /** A round with every peer, as soon as may be. */
-  reconcile(): void;
-  snapshot(): ReadonlyMap<SiteId, PeerSnapshot>;
+  /** A round with every peer, as soon as may be. Resolves when each has been asked, with or without an answer. */
+  reconcile(): Promise<void>;
+  snapshot(): ReadonlyMap<SiteId, PeerSnapshot & SweepSnapshot>;
+}
+
+export interface SweepSnapshot {
+  /** Tombstones that could go, but for this peer. */
+  readonly sweepBlocked: number;
 }
 
 export interface PeersDeps {
@@ -47,7 +61,14 @@ export interface PeersDeps {
   readonly replica: Replica;
   readonly applier: Applier;
   readonly appender: Appender;
+  readonly witness: Witness;
+  readonly records: TombstoneRecords;
   readonly setAsides: SetAsideStore;
+  readonly vanished: Vanished;
+  readonly marks: Marks;
+  readonly jumps: Jumps;
+  readonly holding: Holding;
+  readonly position: TailPosition;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   readonly counters: BucketCounters;
   readonly clock: Clock;
@@ -61,28 +82,42 @@ export function createPeers(deps: PeersDeps): Peers {
   const { ports, signal } = deps;
   const pace = createPace(createRunClock(deps.clock, signal), () => deps.config().limits.opsPerSecond);
   const replications = new Map([...ports.peers].map(([peer, link]) => [peer, replicationOf(deps, peer, link, pace)]));
+  const captured = (): BucketMark => ({ created: deps.info.created, sequence: deps.position.passed() });
+  const start: BucketMark = { created: deps.info.created, sequence: deps.info.lastSequence };
+  const sweep = sweepOf(deps, replications);
+  const rejoin = rejoinOf(deps, start, sweep, () => void reconcile());
   const answers = createAnswers({
-    ...{ site: deps.site, replica: deps.replica, store: ports.store, clock: deps.clock },
+    ...{ site: deps.site, replica: deps.replica, store: ports.store, clock: deps.clock, witness: deps.witness },
     fingerprint: () => fingerprintOf(deps.config(), deps.info),
     logged: () => deps.appender.logged(),
-    checkpoints: () => checkpointsOf(replications),
+    ...{ start, captured, marks: deps.marks },
+    rejoin,
   });
-  const rounds = [...ports.questions].map(([peer, asked]) => roundsOf(deps, peer, asked, answers, pace));
+  const rounds = [...ports.questions].map(([peer, asked]) => roundsOf(deps, { peer, asked, answers, pace, sweep, rejoin }));
+  const reconcile = () => Promise.all(rounds.map((each) => each.request())).then(() => undefined);
   return {
     asked: Promise.all(rounds.map((each) => each.asked)).then(() => undefined),
     async run() {
+      rejoin.begin();
+      if (!rejoin.isRejoining()) deps.holding.letGo();
       const unserve = ports.service.serve(answers);
-      const all = [...replications.values(), ...rounds];
+      const all = [...replications.values(), ...rounds, sweep];
       await Promise.all(all.map((each) => each.run())).finally(unserve);
     },
     hinder: (peer, error) => replications.get(peer as SiteId)?.hinder(error),
     async save() {
-      for (const replication of replications.values()) await replication.save();
+      for (const replication of replications.values()) await replication.save(() => deps.records.durable());
+      const { run } = deps.witness;
+      await deps.marks.noteOwn({ ...captured(), run, atUs: Math.floor(deps.clock.nowMs() * 1_000), left: false });
     },
-    reconcile() {
-      for (const each of rounds) each.request();
-    },
-    snapshot: () => new Map([...replications].map(([peer, replication]) => [peer, replication.snapshot()])),
+    reconcile,
+    snapshot: () =>
+      new Map(
+        [...replications].map(([peer, replication]) => [
+          peer,
+          { ...replication.snapshot(), sweepBlocked: sweep.blockedBy(peer) },
+        ]),
+      ),
   };
 }
 
@@ -92,21 +127,58 @@ function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace
   return createReplication({
     ...{ bucket, peer, link, state: ports.state, applier, counters, clock, observe, signal, pace, setAside },
     includes: createKeyFilter(keys),
+    isUnknownAndOld: (key, { ts }) =>
+      deps.replica.get(key) === undefined && ts / 1_000 < clock.nowMs() - deps.config().tombstoneTtlMs,
     backoff: createBackoff(deps.random),
     windowOperations: () => deps.config().limits.inFlight,
     wake: (callback) => deps.onPeerUp(peer, callback),
   });
 }
 
-function roundsOf(deps: PeersDeps, peer: SiteId, peerAsked: Questions, own: Answers, pace: Pace): Rounds {
-  const { replica, counters, clock, random, observe, signal } = deps;
+interface RoundParts {
+  readonly peer: SiteId;
+  readonly asked: Questions;
+  readonly answers: Answers;
+  readonly pace: Pace;
+  readonly sweep: Sweep;
+  readonly rejoin: Rejoin;
+}
+
+function roundsOf(deps: PeersDeps, { peer, asked, answers, pace, sweep, rejoin }: RoundParts): Rounds {
+  const { replica, witness, marks, counters, clock, random, observe, signal } = deps;
   return createRounds({
-    ...{ bucket: deps.config().name, peer, peerAsked, own, replica, counters, clock, random, observe, signal },
+    ...{ bucket: deps.config().name, peer, peerAsked: asked, own: answers, replica, witness, marks, rejoin },
+    ...{ counters, clock, random, observe, signal },
+    isOld: (version) => sweep.isOld(version),
+    look: () => deps.vanished.look(),
     isTaken: async ({ key, version }) =>
       deps.applier.isBusy(key) || (await deps.setAsides.has(version.site, key, version)),
     apply: (operation) => applyNow(deps, peer, operation, pace),
     intervalMs: () => deps.config().reconcileIntervalMs,
     wake: (callback) => deps.onPeerUp(peer, callback),
+  });
+}
+
+function rejoinOf(deps: PeersDeps, start: BucketMark, sweep: Sweep, ask: () => void): Rejoin {
+  const { site, ports, info, replica, marks, setAsides, observe } = deps;
+  const { name: bucket } = deps.config();
+  const kept = { bucket, site, bucketCreated: info.created, store: ports.store, log: ports.log, state: ports.state };
+  return createRejoin({
+    ...{ site, bucket, peers: [...ports.questions.keys()], run: deps.witness.run, own: () => marks.own(), seen: () => marks.seen(), replica, ask, observe },
+    isOld: (version) => sweep.isOld(version),
+    isBehind: (mark) => mark.left || mark.created !== start.created || start.sequence < mark.sequence || deps.jumps.contradict(mark),
+    onOver: () => deps.holding.letGo(),
+    setAside: (key) => setGhostAside({ ...kept, replica, setAsides }, key),
+  });
+}
+
+function sweepOf(deps: PeersDeps, replications: ReadonlyMap<SiteId, Replication>): Sweep {
+  const { ports, replica, records, witness, appender, counters, clock, observe, signal } = deps;
+  return createSweep({
+    ...{ bucket: deps.config().name, observe },
+    ...{ store: ports.store, log: ports.log, replica, records, witness, appender, replications, counters, clock, signal },
+    isBusy: (key) => deps.applier.isBusy(key),
+    tombstoneTtlMs: () => deps.config().tombstoneTtlMs,
   });
 }
 
@@ -127,15 +199,6 @@ function applyNow(deps: PeersDeps, peer: SiteId, operation: Operation, pace: Pac
       }),
     );
   });
-}
-
-function checkpointsOf(replications: ReadonlyMap<SiteId, Replication>): ReadonlyMap<SiteId, Checkpoint> {
-  const checkpoints = new Map<SiteId, Checkpoint>();
-  for (const [peer, replication] of replications) {
-    const checkpoint = replication.checkpoint();
-    if (checkpoint !== null) checkpoints.set(peer, checkpoint);
-  }
-  return checkpoints;
 }
 
 /** Of what must be the same at both sites, so that both decide, keep and forget alike. */

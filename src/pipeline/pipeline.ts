@@ -14,7 +14,7 @@ import type { Observe } from "../core/events.js";
 import type { Key, Sequence, SiteId } from "../core/ids.js";
 import { type KeyFilter, createKeyFilter } from "../core/key-filter.js";
 import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
-import { type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
+import { type Entry, type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
 import { POLICIES } from "../core/policy/registry.js";
 import type {
   BucketInfo,
@@ -30,13 +30,16 @@ import type {
   SiteState,
 } from "../core/ports.js";
 import { type Replica, createReplica } from "../core/replica.js";
+import { type Jumps, createJumps } from "../core/seen.js";
 import { type Appender, type FoundLog, createAppender } from "./append.js";
 import { type Applier, createApplier } from "./apply.js";
 import { createCapture } from "./capture.js";
 import { type CausalityGuard, loadCausality } from "./causality.js";
 import { createEnd } from "./end.js";
+import { type Holding, createHolding } from "./holding.js";
 import { type KeyGate, createKeyGate } from "./key-gate.js";
-import { type Peers, createPeers } from "./peers.js";
+import { type Marks, loadMarks } from "./marks.js";
+import { type Peers, type SweepSnapshot, createPeers } from "./peers.js";
 import type { PeerSnapshot } from "./replicate.js";
 import { atMost, createBackoff, until, wait } from "./retry.js";
 import { createRunClock } from "./run-clock.js";
@@ -44,6 +47,9 @@ import { restoreLost } from "./restore.js";
 import { type SetAsideStore, loadSetAside } from "./set-aside.js";
 import { createHealth } from "./state.js";
 import { type TailPosition, createTailPosition } from "./tail-position.js";
+import { type TombstoneRecords, createTombstoneRecords } from "./tombstone-records.js";
+import { type Vanished, createVanished } from "./vanished.js";
+import { type Witness, createWitness } from "./witness.js";
 
 export interface PipelinePorts {
   readonly store: BucketStore;
@@ -77,7 +83,7 @@ export interface PipelineSnapshot {
   readonly keys: number;
   readonly tombstones: number;
   readonly setAside: number;
-  readonly peers: ReadonlyMap<SiteId, PeerSnapshot>;
+  readonly peers: ReadonlyMap<SiteId, PeerSnapshot & SweepSnapshot>;
 }
 
 export interface Pipeline {
@@ -101,11 +107,11 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     run: (signal) => runOnce(deps, signal, (now) => (running = now)),
     snapshot: () => ({
       keys: running?.replica.keys() ?? 0,
-      tombstones: running?.replica.tombstones() ?? 0,
+      tombstones: running?.replica.tombstones.size ?? 0,
       setAside: running?.setAsides.count() ?? 0,
-      peers: running?.peers.snapshot() ?? new Map<SiteId, PeerSnapshot>(),
+      peers: running?.peers.snapshot() ?? new Map<SiteId, PeerSnapshot & SweepSnapshot>(),
     }),
-    reconcile: () => running?.peers.reconcile(),
+    reconcile: () => void running?.peers.reconcile(),
   };
 }
 
@@ -120,13 +126,14 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     if (origin === deps.site) health.part("set-aside")(error);
     else peers?.hinder(origin, error);
   };
+  let onMissing: Run["onMissing"] = () => undefined;
   let preparing: Promise<Stages> | null = null;
   let stage: Stages | null = null;
   let withPeers: Promise<unknown> = Promise.resolve();
   try {
     const ports = await Promise.race([deps.openPorts(), end.reached]);
     if (ports === undefined) return;
-    const run: Run = { signal: working.signal, fail: end.fail, trouble: health.part, onFull };
+    const run: Run = { signal: working.signal, fail: end.fail, trouble: health.part, onFull, onMissing: (values) => onMissing(values) };
     preparing = prepare({ ...deps, clock: createRunClock(deps.clock, working.signal) }, ports, run);
     stage = (await Promise.race([preparing, end.reached])) ?? null;
     if (stage === null) return;
@@ -136,7 +143,13 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     if (signal.aborted) return;
     const { clock, observe } = deps;
     const restoring = { ...stage, bucket: deps.config().name, log: ports.log, clock, observe, signal: working.signal };
-    restoreLost(restoring, peers.asked).catch(end.fail);
+    restoreLost(restoring, stage.replica.takeLost(), peers.asked).catch(end.fail);
+    const { reconcile } = peers;
+    onMissing = (values) => {
+      observe({ type: "vanished", bucket: restoring.bucket, keys: values.length });
+      const own = values.filter(({ version }) => version.site === deps.site);
+      restoreLost(restoring, own, reconcile()).catch(end.fail);
+    };
     health.captured();
     withPeers = peers.run();
     saveRegularly(deps.clock, peers, working.signal).catch(end.fail);
@@ -160,11 +173,20 @@ interface Run {
   readonly trouble: (part: string) => (error: GatewayError | null) => void;
   /** The account of what is set aside has no room for operations of `origin`, null when it has again. */
   readonly onFull: (origin: string, error: GatewayError | null) => void;
+  /** Values have gone from the bucket without a message. */
+  readonly onMissing: (values: readonly Operation[]) => void;
 }
 
 interface Stages {
   readonly info: BucketInfo;
   readonly replica: Replica;
+  readonly witness: Witness;
+  readonly records: TombstoneRecords;
+  readonly vanished: Vanished;
+  readonly marks: Marks;
+  readonly jumps: Jumps;
+  readonly holding: Holding;
+  readonly position: TailPosition;
   readonly appender: Appender;
   readonly applier: Applier;
   readonly causality: CausalityGuard;
@@ -205,9 +227,17 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
     ...{ backoff: createBackoff(deps.random), onFull: run.onFull, onFatal: fail },
   };
   const setAsides = wanted(await loadSetAside(account));
+  const marks = wanted(await loadMarks({ bucket, state: ports.state, peers: new Set(ports.questions.keys()) }));
   const setAside = (what: SetAside, then: () => void) => void setAsides.put(what).then(then, fail);
 
-  const replica = createReplica(site);
+  const witness = createWitness(site, deps.random);
+  const records = createTombstoneRecords({ bucket, state: ports.state, signal });
+  const replica = createReplica(site, {
+    moment: () => witness.count(),
+    onTombstone(key, { version, kind }) {
+      if (version.site !== site) records.note(key, version, kind);
+    },
+  });
   const nowUs = clock.nowMs() * 1_000;
   const restore = (logged: LoggedOperation) =>
     replica.restore({ ...logged, operation: asOfNow(logged.operation, nowUs) }, info.created);
@@ -218,19 +248,35 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
       if (inPlace) sequenceByKey.set(logged.operation.key, logged.sequence);
     }),
   );
+  wanted(await records.load((key, version, kind) => replica.remember(key, version, kind)));
   const [gate, position] = [createKeyGate(), createTailPosition(clock)];
   const ground: Ground = { deps, ports, info, causality, setAsides, replica, gate, position, run };
   const appender = appenderOf(ground, { mark, sequenceByKey });
   const applier = applierOf(ground, appender);
   const includes = createKeyFilter(keys);
+  const isBusy = (key: Key) => applier.isBusy(key);
+  const vanished = createVanished({ store: ports.store, replica, includes, isBusy, onMissing: run.onMissing });
+  const jumps = createJumps(deps.config().tombstoneTtlMs * 1_000);
+  const holding = createHolding({
+    replica,
+    isOld: ({ ts }) => ts / 1_000 < clock.nowMs() - deps.config().tombstoneTtlMs,
+    append: (operation, identity) => appender.append(operation, identity, () => undefined),
+  });
   const capture = createCapture({
-    ...{ site, bucketCreated: info.created, replica, causality, appender, gate, position, includes, counters, setAside },
+    ...{ site, bucketCreated: info.created, replica, causality, appender, holding, gate, position, includes, counters, setAside },
+    onExcluded: (key) => vanished.exclude(key),
     release: (bytes) => tail.release(1, bytes),
   });
   let signalCaughtUp = () => {};
   const caughtUp = new Promise<void>((resolve) => (signalCaughtUp = resolve));
-  const tail = await ports.store.tail({ onEntry: capture, onCaughtUp: signalCaughtUp, onLost: fail });
-  return { info, replica, appender, applier, causality, setAsides, setAside, includes, tail, caughtUp };
+  let isStarting = true;
+  void caughtUp.then(() => (isStarting = false));
+  const onEntry = (entry: Entry, bytes: number) => {
+    if (isStarting) jumps.see(entry.revision, entry.timestampUs);
+    capture(entry, bytes);
+  };
+  const tail = await ports.store.tail({ onEntry, onCaughtUp: signalCaughtUp, onLost: fail });
+  return { info, replica, witness, records, vanished, marks, jumps, holding, position, appender, applier, causality, setAsides, setAside, includes, tail, caughtUp };
 }
 
 function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, found: FoundLog): Appender {

@@ -10,11 +10,12 @@ import { peerCounters } from "../core/counters.js";
 import { type Checkpoint, createProgress } from "../core/checkpoint.js";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe, PeerState, Reason } from "../core/events.js";
-import type { BucketName, Sequence, SiteId } from "../core/ids.js";
+import type { BucketName, Key, Sequence, SiteId } from "../core/ids.js";
 import type { KeyFilter } from "../core/key-filter.js";
 import { READER_STOP_MS, READ_WINDOW_BYTES } from "../core/limits.js";
 import type { LoggedOperation } from "../core/operation.js";
 import type { Clock, PeerLink, Reader, SetAside, SetAsideReason, SiteState, StreamMark, Unreadable } from "../core/ports.js";
+import type { Version } from "../core/version.js";
 import type { Applier } from "./apply.js";
 import { createCheckpointRecord } from "./checkpoint-record.js";
 import { type End, createEnd } from "./end.js";
@@ -37,8 +38,10 @@ export interface Replication {
   hinder(error: GatewayError | null): void;
   /** How far the peer's log has been applied here, null while that is not known. */
   checkpoint(): Checkpoint | null;
-  /** Makes the checkpoint durable if it moved. KVGW_STATE_UNAVAILABLE, KVGW_STATE_CHANGED. */
-  save(): Promise<void>;
+  /** Makes the checkpoint durable if it moved, once what it passes is. KVGW_STATE_UNAVAILABLE, KVGW_STATE_CHANGED. */
+  save(isDurable: () => Promise<void>): Promise<void>;
+  /** Whether everything up to there is applied here, durably, as far as the log still has it. KVGW_UNREACHABLE. */
+  hasRead(head: Checkpoint): Promise<boolean>;
   snapshot(): PeerSnapshot;
 }
 
@@ -49,6 +52,8 @@ export interface ReplicationDeps {
   readonly state: SiteState;
   readonly applier: Applier;
   readonly includes: KeyFilter;
+  /** Nothing is known of the key, and its tombstone would be old enough to have been swept. */
+  readonly isUnknownAndOld: (key: Key, version: Version) => boolean;
   readonly counters: BucketCounters;
   readonly clock: Clock;
   readonly backoff: Backoff;
@@ -67,6 +72,8 @@ export interface ReplicationDeps {
 /** One reader's life. */
 interface Session extends Reading {
   readonly mark: StreamMark;
+  /** The log has come back wrong: what it has of old keys, of which nothing is known here, may have been swept. */
+  readonly doubtful: boolean;
 }
 
 export function createReplication(deps: ReplicationDeps): Replication {
@@ -124,6 +131,11 @@ export function createReplication(deps: ReplicationDeps): Replication {
     lastContactMs = clock.nowMs();
     const done = inHand.take(own, { sequence, key, version, writtenMs, bytes });
     if (done === null) return;
+    // Reconcile brings it, if it is none.
+    if (own.doubtful && deps.isUnknownAndOld(key, version)) {
+      counters.ignored.stale++;
+      return done();
+    }
     if (!deps.includes(key)) {
       counters.ignored.filtered++;
       return done();
@@ -163,7 +175,8 @@ export function createReplication(deps: ReplicationDeps): Replication {
     const checkpoint = await lastCheckpoint();
     if (end.isReached()) return null;
     const from = startingPoint(checkpoint, mark);
-    const own: Session = { mark, progress: createProgress(from), reader: null };
+    const doubtful = session?.doubtful === true || (checkpoint !== null && from < checkpoint.sequence);
+    const own: Session = { mark, doubtful, progress: createProgress(from), reader: null };
     session = own;
     const reader = await deps.link.read(from + 1, () => window(own), {
       onOperation: (logged, bytes) => onOperation(own, logged, bytes),
@@ -214,9 +227,19 @@ export function createReplication(deps: ReplicationDeps): Replication {
       if (reading) enter("live", null);
     },
     checkpoint,
-    async save() {
+    async save(isDurable) {
       const next = session === null ? null : checkpoint();
-      if (next !== null) await record.save(next);
+      if (next === null || record.covers(next)) return;
+      await isDurable();
+      await record.save(next);
+    },
+    async hasRead(head) {
+      if (head.sequence === 0) return true;
+      const saved = record.known();
+      if (saved?.created === head.created && saved.sequence >= head.sequence) return true;
+      // What was removed from the end of a log is never read.
+      const { created, lastSequence } = await deps.link.lastExisting();
+      return created === head.created && (lastSequence === 0 || (saved?.created === created && saved.sequence >= lastSequence));
     },
     snapshot() {
       const lagOperations = (session?.reader?.pending() ?? 0) + inHand.operations();

@@ -23,11 +23,14 @@ export interface RestoreDeps {
   readonly signal: AbortSignal;
 }
 
-/** @param asked resolves when every peer has been asked once. KVGW_UNREACHABLE, KVGW_TIMEOUT of the own log. */
-export async function restoreLost(deps: RestoreDeps, asked: Promise<void>): Promise<void> {
+/**
+ * @param found what the bucket has lost; of values only key and version count
+ * @param asked resolves when every peer has been asked once. KVGW_UNREACHABLE, KVGW_TIMEOUT of the own log.
+ */
+export async function restoreLost(deps: RestoreDeps, found: readonly Operation[], asked: Promise<void>): Promise<void> {
   const { replica, applier, clock, signal } = deps;
   const nowUs = clock.nowMs() * 1_000;
-  const lost = replica.takeLost().filter(({ key }) => deps.includes(key));
+  const lost = found.filter(({ key }) => deps.includes(key));
   const tombstones = lost.map((operation) => asOfNow(operation, nowUs)).filter(({ kind }) => kind !== "put");
   await Promise.all(tombstones.map((tombstone) => applier.restore(tombstone)));
   await asked;
@@ -36,8 +39,8 @@ export async function restoreLost(deps: RestoreDeps, asked: Promise<void>): Prom
     if (signal.aborted) return;
     if (!isMissing(replica, operation)) continue;
     const logged = await deps.log.read(operation.key);
-    if (logged === null || !isMissing(replica, logged)) continue;
-    await applier.restore(logged);
+    if (logged === null || !isMissing(replica, logged.operation)) continue;
+    await applier.restore(logged.operation);
     restored++;
   }
   if (restored > 0) deps.observe({ type: "restored", bucket: deps.bucket, keys: restored });

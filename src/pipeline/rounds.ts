@@ -18,8 +18,8 @@ export interface Rounds {
   run(): Promise<void>;
   /** Resolves when the peer has been asked once, with or without an answer. */
   readonly asked: Promise<void>;
-  /** A round as soon as the one that runs is over. */
-  request(): void;
+  /** A round as soon as the one that runs is over. Resolves at its end, with or without an answer, or with the run's. */
+  request(): Promise<void>;
 }
 
 export interface RoundsDeps extends RoundDeps {
@@ -30,14 +30,21 @@ export interface RoundsDeps extends RoundDeps {
   readonly observe: Observe;
   /** May change while it runs. */
   readonly intervalMs: () => number;
+  /** What has gone from the own bucket without telling is found before anybody is asked. KVGW_UNREACHABLE. */
+  readonly look: () => Promise<void>;
   /** Ends a wait early when the peer can be reached again. */
   readonly wake: (callback: () => void) => () => void;
 }
+
+const tellAll = (requesters: readonly (() => void)[]) => {
+  for (const tell of requesters) tell();
+};
 
 export function createRounds(deps: RoundsDeps): Rounds {
   const { bucket, peer, clock, signal } = deps;
   const counters = peerCounters(deps.counters, peer).reconcile;
   let requested = false;
+  const requesters: (() => void)[] = [];
   // Rounds in a row that have proved nothing.
   let inVain = 0;
   let tellAsked: () => void = () => undefined;
@@ -56,6 +63,7 @@ export function createRounds(deps: RoundsDeps): Rounds {
   async function round(): Promise<boolean> {
     const beganMs = clock.elapsedMs();
     try {
+      await deps.look();
       const { result, repaired, skewMs } = await runRound(deps);
       counters.clockSkewMs = skewMs;
       counters.rounds[result]++;
@@ -97,17 +105,22 @@ export function createRounds(deps: RoundsDeps): Rounds {
       for (let nextMs = RECONCILE_FIRST_MS * (1 + deps.random.next()); !signal.aborted; ) {
         if (!requested) await wait(clock, nextMs, signal, wake);
         requested = false;
-        if (signal.aborted) return;
+        const served = requesters.splice(0);
+        if (signal.aborted) return tellAll([...served, ...requesters]);
         // A peer that does not answer must not hold up a stop.
         const equal = await Promise.race([round(), end.reached]);
         tellAsked();
+        tellAll(served);
         inVain = equal === true ? 0 : inVain + 1;
         nextMs = delayMs();
       }
+      tellAll(requesters);
     },
     request() {
+      if (signal.aborted) return Promise.resolve();
       requested = true;
       onRequest();
+      return new Promise((resolve) => requesters.push(resolve));
     },
   };
 }

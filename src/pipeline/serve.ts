@@ -6,10 +6,14 @@ import type { Checkpoint } from "../core/checkpoint.js";
 import type { DigestTree } from "../core/digest.js";
 import type { Key, SiteId } from "../core/ids.js";
 import { DIGEST_REFRESH_LEAVES, QUESTION_KEYS_MAX, QUESTION_KEY_BYTES_MAX, SLICE_MS } from "../core/limits.js";
-import { NO_BYTES, type Operation } from "../core/operation.js";
+import { type Operation, tombstoneOf } from "../core/operation.js";
 import type { BucketStore, Clock, Questions } from "../core/ports.js";
 import { type Hello, PROTOCOL, type Summary, type SummaryPage } from "../core/question.js";
 import type { Replica } from "../core/replica.js";
+import type { BucketMark } from "../core/seen.js";
+import type { Marks } from "./marks.js";
+import type { Rejoin } from "./rejoin.js";
+import type { Witness } from "./witness.js";
 
 export interface AnswerDeps {
   readonly site: SiteId;
@@ -18,7 +22,12 @@ export interface AnswerDeps {
   readonly store: BucketStore;
   /** When everything captured so far is in the own log: where that ends. */
   readonly logged: () => Promise<Checkpoint>;
-  readonly checkpoints: () => ReadonlyMap<SiteId, Checkpoint>;
+  /** Where the bucket stood at the start of the run, and up to where the tail has come. */
+  readonly start: BucketMark;
+  readonly captured: () => BucketMark;
+  readonly marks: Pick<Marks, "seen">;
+  readonly rejoin: Pick<Rejoin, "isRejoining" | "hear">;
+  readonly witness: Witness;
   readonly clock: Clock;
 }
 
@@ -32,17 +41,24 @@ export function createAnswers(deps: AnswerDeps): Answers {
   const { digests } = replica;
 
   async function introduce(): Promise<Hello> {
+    const { site, witness } = deps;
+    const moment = witness.nextHello();
+    const bucket = deps.captured();
     const log = await deps.logged();
     await summedUp(digests, clock);
-    const { site } = deps;
     const nowUs = Math.floor(clock.nowMs() * 1_000);
-    const [fingerprint, checkpoints] = [deps.fingerprint(), deps.checkpoints()];
-    return { protocol: PROTOCOL, site, fingerprint, nowUs, log, checkpoints, digest: digests.digest("") };
+    const introduced = { protocol: PROTOCOL, site, fingerprint: deps.fingerprint(), nowUs, log, start: deps.start, bucket };
+    const remembered = { seen: deps.marks.seen(), rejoining: deps.rejoin.isRejoining(), moment, equal: witness.equal() };
+    return { ...introduced, ...remembered, digest: digests.digest("") };
   }
 
   return {
     introduce,
-    hello: () => introduce(),
+    hello(asker) {
+      // First, so that the answer tells what the asker's memory says about this site.
+      deps.rejoin.hear(asker);
+      return introduce();
+    },
     async digests(prefixes) {
       await summedUp(digests, clock);
       return prefixes.map((prefix) => digests.children(prefix));
@@ -68,7 +84,8 @@ export async function summedUp(digests: DigestTree, clock: Clock): Promise<void>
 
 export function summaryOf(replica: Replica, key: Key): Summary | null {
   const known = replica.get(key);
-  return known === undefined ? null : { key, version: known.version, kind: known.kind };
+  if (known === undefined) return null;
+  return { key, version: known.version, kind: known.kind, since: replica.tombstones.get(key) ?? null };
 }
 
 function pageOf(replica: Replica, keys: readonly Key[], after: Key | null): SummaryPage {
@@ -98,8 +115,3 @@ async function operationOf({ replica, store }: AnswerDeps, key: Key): Promise<Op
   return { kind: "put", key, value: entry.value, version: known.version, base: known.base, expiresUs: entry.expiresUs };
 }
 
-export const tombstoneOf = (key: Key, { kind, version }: Omit<Summary, "key">, base: Operation["base"]): Operation => ({
-  ...{ kind, key, version, base },
-  value: NO_BYTES,
-  expiresUs: null,
-});

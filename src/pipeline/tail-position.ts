@@ -5,6 +5,8 @@ import type { Clock } from "../core/ports.js";
 
 export interface TailPosition {
   advance(revision: Revision): void;
+  /** The last revision that came. */
+  passed(): Revision;
   /** Calls back once: when the tail has passed `revision`, or after a bounded wait all the same. */
   whenPassed(revision: Revision, then: () => void): void;
 }
@@ -28,6 +30,7 @@ export function createTailPosition(clock: Clock): TailPosition {
         waiter.then();
       }
     },
+    passed: () => position,
     whenPassed(revision, then) {
       if (revision <= position) return then();
       const giveUp = () => {

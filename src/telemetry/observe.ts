@@ -66,6 +66,41 @@ function describe(event: GatewayEvent): Line {
       const fields = { bucket: event.bucket, peer: event.peer, reason: event.why };
       return { level: "warn", message: "checkpoint reset", fields };
     }
+    case "rejoining":
+    case "rejoined":
+    case "vanished":
+    case "restored":
+    case "reconciled":
+    case "sweep":
+      return describeUpkeep(event);
+    case "bug":
+      return { level: "error", message: "mistake of this program, please report it", fields: because(event.reason) };
+    case "set-aside": {
+      const { key, origin, reason, detail, at } = event.setAside;
+      const fields = { bucket: event.bucket, origin, key, reason, detail, position: at.position };
+      return { level: "error", message: "operation set aside", fields };
+    }
+  }
+}
+
+type UpkeepType = "rejoining" | "rejoined" | "vanished" | "restored" | "reconciled" | "sweep";
+type UpkeepEvent = Extract<GatewayEvent, { type: UpkeepType }>;
+
+/** What keeps sites equal beside the flow of operations. */
+function describeUpkeep(event: UpkeepEvent): Line {
+  switch (event.type) {
+    case "rejoining": {
+      const message = "the bucket has come back as it was before, or another one; comparing with all peers before it is believed";
+      return { level: "warn", message, fields: { bucket: event.bucket, by: event.by } };
+    }
+    case "rejoined": {
+      const message = "the bucket has been compared with all peers; what had been deleted everywhere is set aside";
+      return { level: "warn", message, fields: { bucket: event.bucket, ghosts: event.ghosts } };
+    }
+    case "vanished": {
+      const { bucket, keys } = event;
+      return { level: "warn", message: "values have gone from the bucket without a delete, will be restored", fields: { bucket, keys } };
+    }
     case "restored": {
       const { bucket, keys } = event;
       return { level: "warn", message: "the bucket had lost own writes, restored from the operation log", fields: { bucket, keys } };
@@ -75,12 +110,9 @@ function describe(event: GatewayEvent): Line {
       const message = reason === null ? "reconciled" : "reconcile failed, will be tried again";
       return { level: levelOf(reason?.code), message, fields: { bucket, peer, repaired, ...because(reason) } };
     }
-    case "bug":
-      return { level: "error", message: "mistake of this program, please report it", fields: because(event.reason) };
-    case "set-aside": {
-      const { key, origin, reason, detail, at } = event.setAside;
-      const fields = { bucket: event.bucket, origin, key, reason, detail, position: at.position };
-      return { level: "error", message: "operation set aside", fields };
+    case "sweep": {
+      const message = event.reason === null ? "sweeping again" : "tombstones cannot be swept, will be tried again";
+      return { level: levelOf(event.reason?.code), message, fields: { bucket: event.bucket, ...because(event.reason) } };
     }
   }
 }

@@ -56,8 +56,9 @@ describe("kvgw verify", () => {
     await fill("missing", { theme: "dark" }, { lang: "es" });
     const { code, stdout } = await verify("  missing: {}\n");
     expect(code).toBe(2);
-    expect(stdout).toMatch(/^missing +site-a, site-b +2 \/ 1 +1 +different *$/m);
-    expect(stdout).toMatch(/^lang +2 bytes, hash [0-9a-f]{8} +missing *$/m);
+    expect(stdout).toMatch(/^missing +site-a, site-b +2 \/ 1 +1 +different: 1 missing *$/m);
+    expect(stdout).toMatch(/^lang +site-a +newest +2 bytes, hash [0-9a-f]{8} +not logged yet *$/m);
+    expect(stdout).toMatch(/^lang +site-b +missing +nothing *$/m);
   });
 
   it("finds another value of the same length", async () => {
@@ -65,7 +66,8 @@ describe("kvgw verify", () => {
     await (await openBucket(a, "value")).put("theme", "pink");
     const { code, stdout } = await verify("  value: {}\n");
     expect(code).toBe(2);
-    expect(stdout).toMatch(/^theme +4 bytes, hash [0-9a-f]{8} +4 bytes, hash [0-9a-f]{8} *$/m);
+    expect(stdout).toMatch(/^theme +site-a +newest +4 bytes, hash [0-9a-f]{8} +not logged yet *$/m);
+    expect(stdout).toMatch(/^theme +site-b +different +4 bytes, hash [0-9a-f]{8} +not logged yet *$/m);
   });
 
   it("takes tombstones for absent, but not for an empty value", async () => {
@@ -92,7 +94,7 @@ describe("kvgw verify", () => {
     await kv.put("theme", "dark");
     const { code, stdout } = await verify("  absent: {}\n");
     expect(code).toBe(2);
-    expect(stdout).toMatch(/^theme +4 bytes, hash [0-9a-f]{8} +missing *$/m);
+    expect(stdout).toMatch(/^theme +site-a +newest +4 bytes, hash [0-9a-f]{8} +not logged yet *$/m);
   });
 
   it("looks only at keys that take part", async () => {
@@ -129,6 +131,14 @@ describe("kvgw verify", () => {
     expect(stderr).toMatch(/^KVGW_USAGE .*frist.*first\n$/);
   });
 
+  it("ends with 64 for a number of looks and a wait that are none", async () => {
+    for (const args of [["--retries", "-1"], ["--retries", "many"], ["--retries", "1001"], ["--wait", "5"], ["--wait", "2h"]]) {
+      const { code, stdout, stderr } = await verify("  first: {}\n", args);
+      expect({ args, code, stdout }).toEqual({ args, code: 64, stdout: "" });
+      expect(stderr).toMatch(new RegExp(`^KVGW_USAGE ${args[0]} ${args[1]}: must be a `));
+    }
+  });
+
   it("ends with 69 and names the site that cannot be reached", async () => {
     await fill("reach", { k: "1" });
     const [port] = await freePorts(1);
@@ -152,16 +162,26 @@ describe("kvgw verify", () => {
         {
           bucket: "shape",
           equal: false,
-          sites: { "site-a": { bucket: "shape", exists: true, keys: 2 }, "site-b": { bucket: "shape", exists: true, keys: 1 } },
+          sites: {
+            "site-a": { bucket: "shape", exists: true, keys: 2, tombstones: 0, notLogged: 2 },
+            "site-b": { bucket: "shape", exists: true, keys: 1, tombstones: 0, notLogged: 1 },
+          },
+          categories: { different: 0, missing: 1, extra: 0, version: 0 },
           inFlight: 0,
           differences: 1,
           differencesComplete: true,
+          versionsComplete: true,
+          versionKeys: [],
           differingKeys: [
             {
               key: "lang",
+              category: "missing",
               sites: {
-                "site-a": { kind: "value", hash: expect.stringMatching(/^[0-9a-f]{32}$/), bytes: 2, revision: 2 },
-                "site-b": { kind: "missing" },
+                "site-a": {
+                  ...{ is: "newest", kind: "value", hash: expect.stringMatching(/^[0-9a-f]{32}$/), bytes: 2, revision: 2 },
+                  ...{ writtenAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/), version: null },
+                },
+                "site-b": { is: "missing", kind: "missing" },
               },
             },
           ],
@@ -174,8 +194,8 @@ describe("kvgw verify", () => {
     const many = Object.fromEntries(Array.from({ length: 25 }, (_, index) => [`key-${String(index).padStart(2, "0")}`, "x"]));
     await fill("many", {}, many);
     const { stdout } = await verify("  many: {}\n");
-    expect(stdout).toMatch(/^many +site-a, site-b +25 \/ 0 +25 +different *$/m);
-    expect(stdout.match(/^key-\d\d /gm)).toHaveLength(20);
+    expect(stdout).toMatch(/^many +site-a, site-b +25 \/ 0 +25 +different: 25 missing *$/m);
+    expect(stdout.match(/^key-\d\d +site-a /gm)).toHaveLength(20);
     expect(stdout).toContain("… and 5 others");
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { count, formatAgo, formatMs, printable } from "../../src/cli/wording.js";
+import { count, formatAgo, formatMicros, formatMs, printable } from "../../src/cli/wording.js";
 import { formatSeconds } from "../../src/core/age.js";
 
 const NOW = Date.parse("2030-01-02T00:00:00.000Z");
@@ -29,5 +29,10 @@ describe("wording", () => {
   it("lets no foreign text speak to the terminal", () => {
     expect(printable("a\u001b[31mb\r\nc\u009b")).toBe("a\\x1b[31mb\\x0d\\x0ac\\x9b");
     expect(printable("käse · ✔")).toBe("käse · ✔");
+  });
+
+  it("tell microseconds to the last one", () => {
+    expect(formatMicros(1_700_000_000_123_045)).toBe("2023-11-14T22:13:20.123045Z");
+    expect(formatMicros(Number.MAX_SAFE_INTEGER)).toBe("2255-06-05T23:47:34.740991Z");
   });
 });

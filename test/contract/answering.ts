@@ -15,10 +15,15 @@ export const helloOf = (more: Partial<Hello> = {}): Hello => ({
   fingerprint: "f".repeat(32),
   nowUs: 1_730_542_200_000_000,
   log: { created: "1730542200000000000", sequence: 7 },
-  checkpoints: new Map([
-    [SITE, { created: "1730542200000000001", sequence: 0 }],
-    [siteNamed("constructor"), { created: "0", sequence: Number.MAX_SAFE_INTEGER }],
+  start: { created: "1730542200000000001", sequence: 0 },
+  bucket: { created: "1730542200000000001", sequence: Number.MAX_SAFE_INTEGER },
+  seen: new Map([
+    [SITE, { created: "1730542200000000001", sequence: 0, run: "0f", atUs: 0, left: false }],
+    [siteNamed("constructor"), { created: "0", sequence: Number.MAX_SAFE_INTEGER, run: "a".repeat(32), atUs: 1_730_542_200_000_000, left: true }],
   ]),
+  rejoining: true,
+  moment: { run: "0a1b2c3d4e5f", count: 17 },
+  equal: new Map([[SITE, { run: "f0", count: Number.MAX_SAFE_INTEGER }]]),
   digest: { count: 3, sum: "0123456789abcdef".repeat(2) },
   ...more,
 });

@@ -29,24 +29,40 @@ import {
 } from "../../src/core/question.js";
 import { createReplica } from "../../src/core/replica.js";
 import { createAnswers } from "../../src/pipeline/serve.js";
+import { createWitness } from "../../src/pipeline/witness.js";
 import { anyKey, anySite, anyTs, anyVersion, operationAt } from "./arbitraries.js";
+import { createSeededRandom } from "../memory/seeded-random.js";
 import { keyNamed, siteNamed } from "./names.js";
 
 const COUNT_MAX = 999_999_999_999_999;
 const count = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom(1, COUNT_MAX), fc.integer({ min: 1, max: COUNT_MAX }));
 const sum = fc.stringMatching(/^[0-9a-f]{32}$/);
+const checkpoint = { created: "1", sequence: 2 };
 const NOTHING: Digest = { count: 0, sum: "0".repeat(32) };
 const anyDigest: fc.Arbitrary<Digest> = fc.oneof(fc.constant(NOTHING), fc.record({ count, sum }));
 const anyPrefix = fc.stringMatching(/^[0-9a-f]{0,8}$/);
-const anySummary: fc.Arbitrary<Summary> = fc.record({ key: anyKey, version: anyVersion, kind: fc.constantFrom("put", "delete", "purge") });
+const anySummary: fc.Arbitrary<Summary> = fc.record({
+  key: anyKey,
+  version: anyVersion,
+  kind: fc.constantFrom("put", "delete", "purge"),
+  since: fc.option(fc.maxSafeNat()),
+});
+const anyRun = fc.stringMatching(/^[0-9a-f]{1,32}$/);
+const anyMoment = fc.record({ run: anyRun, count: fc.maxSafeNat() });
 const anyCheckpoint = fc.record({ created: fc.string(), sequence: fc.maxSafeNat() });
+const anySeen = fc.record({ created: fc.string(), sequence: fc.maxSafeNat(), run: anyRun, atUs: fc.maxSafeNat(), left: fc.boolean() });
 const anyHello = fc.record({
   protocol: fc.maxSafeNat(),
   site: anySite,
   fingerprint: fc.string(),
   nowUs: anyTs,
   log: anyCheckpoint,
-  checkpoints: fc.uniqueArray(fc.tuple(anySite, anyCheckpoint), { selector: ([site]) => site }).map((all) => new Map(all)),
+  start: anyCheckpoint,
+  bucket: anyCheckpoint,
+  seen: fc.uniqueArray(fc.tuple(anySite, anySeen), { selector: ([site]) => site }).map((all) => new Map(all)),
+  rejoining: fc.boolean(),
+  moment: anyMoment,
+  equal: fc.uniqueArray(fc.tuple(anySite, anyMoment), { selector: ([site]) => site }).map((all) => new Map(all)),
   digest: anyDigest,
 });
 /** What the other side gets to read. */
@@ -87,10 +103,15 @@ describe("what is written is read as it was", () => {
 
   it("and nothing that stands beside it", () => {
     const log = { created: "1", sequence: 2, more: { deep: 1 } };
-    const hello = { protocol: 1, site: "a", fingerprint: "", nowUs: 1, log, checkpoints: { b: log }, digest: "", x: 1 };
-    const checkpoint = { created: "1", sequence: 2 };
-    const known = { protocol: 1, site: "a", fingerprint: "", nowUs: 1, log: checkpoint, digest: NOTHING };
-    expect(decodeHello(hello)).toEqual({ ...known, checkpoints: new Map([["b", checkpoint]]) });
+    const moment = { run: "a", count: 2, more: { deep: 1 } };
+    const introduced = { protocol: 1, site: "a", fingerprint: "", nowUs: 1 };
+    const seen = { ...log, run: "a", atUs: 3, left: true };
+    const told = { start: log, bucket: log, seen: { b: seen }, rejoining: false, moment, equal: { b: moment } };
+    const hello = { ...introduced, log, ...told, digest: "", x: 1 };
+    const [checkpoint, plain] = [{ created: "1", sequence: 2 }, { run: "a", count: 2 }];
+    const known = { ...introduced, log: checkpoint, start: checkpoint, bucket: checkpoint, rejoining: false, moment: plain };
+    const bySite = { seen: new Map([["b", { ...checkpoint, run: "a", atUs: 3, left: true }]]), equal: new Map([["b", plain]]), digest: NOTHING };
+    expect(decodeHello(hello)).toEqual({ ...known, ...bySite });
     expect(decodeFetchQuestion({ key: "k", offset: 0, x: 1 })).toEqual({ key: "k", offset: 0 });
   });
 });
@@ -122,11 +143,22 @@ describe("what is malformed is refused", () => {
   const refuses = (decode: (value: unknown) => unknown, values: readonly unknown[]) => {
     for (const [n, value] of values.entries()) expect(decode(value), `value ${n}`).toBeNull();
   };
-  const checkpoint = { created: "1", sequence: 2 };
-  const hello = { protocol: 1, site: "a", fingerprint: "f", nowUs: 1, log: checkpoint, checkpoints: {}, digest: "" };
+  const moment = { run: "0f", count: 1 };
+  const introduced = { protocol: 1, site: "a", fingerprint: "f", nowUs: 1, log: checkpoint };
+  const told = { start: checkpoint, bucket: checkpoint, seen: {}, rejoining: false, moment, equal: {} };
+  const hello = { ...introduced, ...told, digest: "" };
+  const seen = { ...checkpoint, run: "0f", atUs: 1, left: false };
+  const badMoments = [
+    ...[...WRONG, {}, { run: "0f" }, { count: 1 }, { run: "", count: 1 }, { run: "x", count: 1 }, { run: 1, count: 1 }],
+    ...[{ run: "0".repeat(33), count: 1 }, { run: "0", count: -1 }, { run: "0", count: 0.5 }, { run: "0", count: "1" }],
+  ];
   const badSequences = BAD_COUNTS.map((sequence) => ({ created: "1", sequence }));
   const badCheckpoints = [...WRONG, ...badSequences, { created: 1, sequence: 2 }, { sequence: 2 }, {}];
-  const sites = (name: unknown): unknown => JSON.parse(`{"${String(name)}":{"created":"1","sequence":2}}`);
+  const badSeen = [
+    ...[...badCheckpoints, checkpoint, { atUs: 1, left: false }],
+    ...[{ left: 1 }, { run: "x" }, { run: 1 }, { atUs: -1 }, { atUs: "1" }, { created: 7 }, { sequence: -1 }].map((wrong) => ({ ...seen, ...wrong })),
+  ];
+  const sites = (name: unknown): unknown => JSON.parse(`{"${String(name)}":${JSON.stringify(seen)}}`);
 
   it("of a hello", () => {
     expect(decodeHello(hello)).not.toBeNull();
@@ -137,15 +169,20 @@ describe("what is malformed is refused", () => {
     refuses((nowUs) => decodeHello({ ...hello, nowUs }), [...BAD_COUNTS, 0, TIMESTAMP_US_MAX + 1]);
     refuses((log) => decodeHello({ ...hello, log }), badCheckpoints);
     refuses((digest) => decodeHello({ ...hello, digest }), BAD_DIGESTS);
-    refuses((checkpoints) => decodeHello({ ...hello, checkpoints }), WRONG);
-    refuses((checkpoints) => decodeHello({ ...hello, checkpoints: { b: checkpoints } }), badCheckpoints);
+    for (const field of ["start", "bucket"]) refuses((bad) => decodeHello({ ...hello, [field]: bad }), badCheckpoints);
+    refuses((all) => decodeHello({ ...hello, seen: all }), WRONG);
+    refuses((one) => decodeHello({ ...hello, seen: { b: one } }), badSeen);
+    refuses((rejoining) => decodeHello({ ...hello, rejoining }), [...WRONG.filter((wrong) => typeof wrong !== "boolean"), 0, "false"]);
+    refuses((equal) => decodeHello({ ...hello, equal }), WRONG);
+    refuses((equal) => decodeHello({ ...hello, equal: { b: equal } }), badMoments);
+    refuses((said) => decodeHello({ ...hello, moment: said }), badMoments);
   });
 
   it("of the sites in a hello, of which none is taken for a part of the object", () => {
-    refuses((name) => decodeHello({ ...hello, checkpoints: sites(name) }), BAD_SITES.filter((name) => typeof name === "string"));
+    refuses((name) => decodeHello({ ...hello, seen: sites(name) }), BAD_SITES.filter((name) => typeof name === "string"));
     for (const name of ["constructor", "valueof", "1", "0"]) {
-      const read = decodeHello({ ...hello, checkpoints: sites(name) })?.checkpoints;
-      expect([...(read ?? [])]).toEqual([[name, checkpoint]]);
+      const read = decodeHello({ ...hello, seen: sites(name) })?.seen;
+      expect([...(read ?? [])]).toEqual([[name, seen]]);
     }
     expect(parseSiteId("__proto__").ok).toBe(false);
   });
@@ -166,9 +203,10 @@ describe("what is malformed is refused", () => {
     refuses(decodePage, [...WRONG, [], {}, { summaries: [] }, { summaries: [], more: 1 }, { summaries: {}, more: true }]);
     refuses(decodeVersions, [...WRONG, {}, [1], [""], [[]], [false]]);
     for (const decode of [inPage, inVersions]) {
-      refuses(decode, [...WRONG.slice(1), ["k", "1 a"], ["k", "1 a", 0, 0], { 0: "k", 1: "1 a", 2: 0, length: 3 }]);
+      refuses(decode, [...WRONG.slice(1), ["k", "1 a"], ["k", "1 a", 0, 0, 0], { 0: "k", 1: "1 a", 2: 0, length: 3 }]);
       refuses((key) => decode([key, "1 a", 0]), BAD_KEYS);
       refuses((version) => decode(["k", version, 0]), BAD_VERSIONS);
+      refuses((since) => decode(["k", "1 a", 1, since]), [true, "0", 0.5, -1, undefined, [], Number.NaN]);
       refuses((kind) => decode(["k", "1 a", kind]), [true, false, "0", 3, 0.5, -1, null, undefined, [], Number.NaN]);
     }
     const many = Array.from({ length: QUESTION_KEYS_MAX + 1 }, () => summary);
@@ -224,8 +262,10 @@ describe("the largest message", () => {
     const keys = keysOf(length, QUESTION_KEYS_MAX + 100);
     for (const [n, key] of keys.entries()) replica.recordApplied(operationAt(1, version.site, { key, version }), n + 1);
     const answers = createAnswers({
-      ...{ site: siteNamed("a"), fingerprint: () => "", replica, checkpoints: () => new Map() },
+      ...{ site: siteNamed("a"), fingerprint: () => "", replica, start: checkpoint, captured: () => checkpoint },
+      ...{ marks: { seen: () => new Map() }, rejoin: { isRejoining: () => false, hear: () => undefined } },
       ...{ logged: () => Promise.resolve({ created: "", sequence: 0 }), store: {} as BucketStore, clock: {} as Clock },
+      witness: createWitness(siteNamed("a"), createSeededRandom(1)),
     });
     const page = await answers.entries("", null);
     expect(bytesOf(encodePage(page))).toBeLessThan(MESSAGE_BYTES_MAX);
@@ -246,7 +286,7 @@ describe("the largest message", () => {
     const question = decodeVersionsQuestion({ keys: keysOf(length, most) });
     expect(question?.keys).toHaveLength(most);
     expect(decodeVersionsQuestion({ keys: keysOf(length, most + 1) })).toBeNull();
-    const answer = encodeVersions((question?.keys ?? []).map((key) => ({ key, version, kind: "delete" })));
+    const answer = encodeVersions((question?.keys ?? []).map((key) => ({ key, version, kind: "purge", since: Number.MAX_SAFE_INTEGER })));
     expect(bytesOf(answer)).toBeLessThan(MESSAGE_BYTES_MAX);
     expect(bytesOf(question)).toBeLessThan(MESSAGE_BYTES_MAX);
     expect(decodeVersions(sent(answer))).toHaveLength(most);

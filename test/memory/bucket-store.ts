@@ -54,6 +54,12 @@ export function createMemoryBucketStore({ connection, stream, create, nowMs }: M
         const last = mustExist(stream, stream).last(key);
         return last === undefined ? null : asEntry(last);
       }),
+    count: () => connection.request(() => mustExist(stream, stream).lastOfEach().length),
+    scan: async (onKey) => {
+      const lasts = await connection.request(() => mustExist(stream, stream).lastOfEach().flatMap((each) => stream.next(each) ?? []));
+      for (const { subject, sequence } of lasts) onKey(subject, sequence);
+    },
+    forget: (key, upTo) => connection.request(() => mustExist(stream, stream).purge(key, upTo)),
     apply(operation, expected, done) {
       const { key, value } = operation;
       const block = applyBlock(operation, expected, messageTtl, history, nowMs());

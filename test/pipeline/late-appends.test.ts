@@ -69,7 +69,9 @@ describe("a key that does not stand where it should", () => {
     await clock.advance(10);
     expect(appender.sequenceOf(keyNamed("x"))).toBe(1);
     stream.purge("x");
-    appender.forget(keyNamed("x"));
+    appender.forget(keyNamed("x"), 0);
+    expect(appender.sequenceOf(keyNamed("x"))).toBe(1);
+    appender.forget(keyNamed("x"), 1);
     expect(appender.sequenceOf(keyNamed("x"))).toBe(0);
     append("x", 2);
     await clock.advance(10);

@@ -5,23 +5,43 @@ import type { Operation } from "../../src/core/operation.js";
 import type { Questions } from "../../src/core/ports.js";
 import { encodeDigests, encodeHello, encodePage, encodeVersions } from "../../src/core/question.js";
 import { type Replica, createReplica } from "../../src/core/replica.js";
+import type { Marks } from "../../src/pipeline/marks.js";
 import { runRound } from "../../src/pipeline/reconcile.js";
+import type { Rejoin } from "../../src/pipeline/rejoin.js";
 import { type Answers, createAnswers } from "../../src/pipeline/serve.js";
+import { type Witness, createWitness } from "../../src/pipeline/witness.js";
 import { operationAt } from "../core/arbitraries.js";
 import { keyNamed, siteNamed } from "../core/names.js";
+import { createSeededRandom } from "../memory/seeded-random.js";
 import { createVirtualClock } from "../memory/virtual-clock.js";
 
 const KEYS = 1_000_000;
+const MARK = { created: "1730542200000000000", sequence: KEYS };
 const [A, B] = [siteNamed("site-a"), siteNamed("site-b")];
+const SEEN = new Map([A, B].map((site) => [site, { ...MARK, run: "0123456789ab", atUs: 1_730_542_200_000_000, left: false }]));
+const nothing = () => Promise.resolve();
+const MARKS: Marks = { seen: () => SEEN, note: nothing, own: () => null, noteOwn: nothing };
+const REJOIN: Rejoin = {
+  ...{ isRejoining: () => false, isDoubtful: () => false, compared: nothing },
+  ...{ hear: () => undefined, begin: () => undefined },
+};
 const clock = createVirtualClock();
+
+const witnesses = new Map<Replica, Witness>();
+function witnessOf(replica: Replica): Witness {
+  const witness = witnesses.get(replica) ?? createWitness(replica === replicas.a ? A : B, createSeededRandom(witnesses.size));
+  witnesses.set(replica, witness);
+  return witness;
+}
 
 function answersOf(replica: Replica): Answers {
   return createAnswers({
     ...{ site: replica === replicas.a ? A : B, replica, clock },
     fingerprint: () => "0123456789abcdef0123456789abcdef",
     logged: () => Promise.resolve({ created: "1730542200000000000", sequence: KEYS }),
-    checkpoints: () => new Map([[replica === replicas.a ? B : A, { created: "1730542200000000000", sequence: KEYS }]]),
+    ...{ start: MARK, captured: () => MARK, marks: { seen: () => SEEN }, rejoin: REJOIN },
     store: { read: () => Promise.resolve(null) } as never,
+    witness: witnessOf(replica),
   });
 }
 
@@ -51,6 +71,7 @@ async function round() {
   const running = runRound({
     ...{ peer: B, peerAsked: asked, own: answersOf(replicas.a), replica: replicas.a, clock, signal: new AbortController().signal },
     isTaken: () => Promise.resolve(false),
+    ...{ witness: witnessOf(replicas.a), isOld: () => false, marks: MARKS, rejoin: REJOIN },
     apply: (operation) => {
       applied.push(operation);
       replicas.a.recordApplied(operation, KEYS + applied.length);

@@ -109,6 +109,26 @@ const CASES: { readonly [Type in GatewayEvent["type"]]: Case<Type> } = {
     level: "warn",
     fields: { bucket: ORDERS, peer: SITE_B, repaired: 0, code: RETRY.code, reason: RETRY.message },
   },
+  rejoining: {
+    event: { type: "rejoining", bucket: ORDERS, by: SITE_B },
+    level: "warn",
+    fields: { bucket: ORDERS, by: SITE_B },
+  },
+  rejoined: {
+    event: { type: "rejoined", bucket: ORDERS, ghosts: 2 },
+    level: "warn",
+    fields: { bucket: ORDERS, ghosts: 2 },
+  },
+  vanished: {
+    event: { type: "vanished", bucket: ORDERS, keys: 3 },
+    level: "warn",
+    fields: { bucket: ORDERS, keys: 3 },
+  },
+  sweep: {
+    event: { type: "sweep", bucket: ORDERS, reason: OPERATOR },
+    level: "error",
+    fields: { bucket: ORDERS, code: OPERATOR.code, reason: OPERATOR.message },
+  },
   bug: {
     event: { type: "bug", reason: { code: "KVGW_INTERNAL", message: "unexpected" } },
     level: "error",

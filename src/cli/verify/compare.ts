@@ -1,169 +1,222 @@
 /**
- * Whether a bucket holds the same keys and values at all its sites. Reads every site once, keeping a hash per key and
- * no value, then looks again at the keys that differ: what was only on its way is not a difference.
+ * Whether a bucket holds the same keys and values at all its sites, and the same versions. Every site is read once into
+ * sums per range of keys; only the keys of ranges that differ are listed, in a second reading; only those that differ are
+ * looked at one by one, and again. So memory does not grow with the number of keys (I11): see `sums.ts` and `listing.ts`.
  *
- * Absent is absent, whether by a delete, an expiry or because nothing was ever written: sites may forget tombstones at
- * different times. A key that was equal in any look is not a difference.
+ * Values decide. All keys of which they may differ are looked at before the sites are called equal; versions come second,
+ * and count as a difference only with `strict`.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { BucketConfig } from "../../config/config.js";
-import { hash128 } from "../../core/hash.js";
 import type { SiteId } from "../../core/ids.js";
-import { createKeyFilter } from "../../core/key-filter.js";
-import { VERIFY_BATCH_KEYS, VERIFY_LOOKS_MAX, VERIFY_LOOK_AGAIN_MS, VERIFY_READS_MAX } from "../../core/limits.js";
-import type { Entry } from "../../core/operation.js";
+import { type KeyFilter, createKeyFilter } from "../../core/key-filter.js";
+import { VERIFY_BATCH_KEYS, VERIFY_LISTED_ENTRIES, VERIFY_SLICE_KEYS } from "../../core/limits.js";
 import type { Clock } from "../../core/ports.js";
-import type { BucketReader } from "../../nats/bucket-reader.js";
+import { count } from "../wording.js";
+import type { Category } from "./findings.js";
+import { type Listing, listRanges } from "./listing.js";
+import { type DifferingKey, type LookOptions, stillDiffering } from "./looks.js";
+import { type Site, type SiteReader, readSite } from "./reading.js";
+import { type RangeSums, createSumming, findSuspects } from "./sums.js";
 
-/** What a site holds of one key. */
-export type Holding =
-  | { readonly kind: "value"; readonly hash: string; readonly bytes: number; readonly revision: number }
-  | { readonly kind: "missing" };
-
-export interface DifferingKey {
-  readonly key: string;
-  readonly sites: Readonly<Record<SiteId, Holding>>;
+export interface SiteCounts {
+  readonly bucket: string;
+  readonly exists: boolean;
+  readonly keys: number;
+  readonly tombstones: number;
+  /** Entries whose version their gateway has not written to its log yet. */
+  readonly notLogged: number;
 }
 
 export interface BucketComparison {
   readonly bucket: string;
   readonly equal: boolean;
-  readonly sites: Readonly<Record<SiteId, { readonly bucket: string; readonly exists: boolean; readonly keys: number }>>;
+  readonly sites: Readonly<Record<SiteId, SiteCounts>>;
+  /** Each differing key counts once, by the gravest that is wrong with it. */
+  readonly categories: Readonly<Record<Category, number>>;
   readonly differing: readonly DifferingKey[];
   /** False if there are more differing keys than `differing` holds: the rest was not looked at again. */
   readonly complete: boolean;
+  /** Keys with the same value under different versions. */
+  readonly versions: readonly DifferingKey[];
+  readonly versionsComplete: boolean;
   /** Keys that differed at first and were equal soon after. */
   readonly inFlight: number;
 }
 
 export interface CompareDeps {
-  readonly readers: ReadonlyMap<SiteId, BucketReader>;
+  readonly readers: ReadonlyMap<SiteId, SiteReader>;
   readonly clock: Clock;
   readonly onProgress: (sentence: string) => void;
 }
 
-/** A hash per site, in the order of the sites; undefined where the key is absent. */
-type Hashes = (string | undefined)[];
-
-export async function compareBucket(bucket: BucketConfig, deps: CompareDeps): Promise<BucketComparison> {
-  const sites = [...deps.readers.keys()];
-  const exists = await Promise.all([...deps.readers.values()].map((reader) => reader.exists()));
-  const hashesByKey = await readAll(bucket, exists, deps);
-  const suspects = [...hashesByKey].filter(([, hashes]) => hashes.some((hash) => hash !== hashes[0])).map(([key]) => key);
-  const keys = sites.map((_, index) => countWhere(hashesByKey.values(), (hashes) => hashes[index] !== undefined));
-  hashesByKey.clear();
-  const { differing, looked } = await lookAgain(bucket, suspects, deps);
-  return {
-    bucket: bucket.name,
-    equal: differing.length === 0 && exists.every(Boolean),
-    sites: record(
-      sites.map((site, index) => {
-        const name = bucket.sites.get(site)?.bucket ?? bucket.name;
-        return [site, { bucket: name, exists: exists[index] === true, keys: keys[index] ?? 0 }];
-      }),
-    ),
-    differing,
-    complete: looked === suspects.length,
-    inFlight: looked - differing.length,
-  };
+export interface CompareOptions extends LookOptions {
+  /** Other bounds than those of core/limits.ts, for tests. */
+  readonly sliceKeys?: number;
+  readonly listedEntries?: number;
 }
 
-async function readAll(
-  bucket: BucketConfig,
-  exists: readonly boolean[],
-  deps: CompareDeps,
-): Promise<Map<string, Hashes>> {
-  const { clock, readers, onProgress } = deps;
-  const takesPart = createKeyFilter(bucket.keys);
-  const hashesByKey = new Map<string, Hashes>();
-  let read = 0;
+interface Comparing extends CompareDeps {
+  readonly bucket: BucketConfig;
+  readonly sites: readonly Site[];
+  readonly takesPart: KeyFilter;
+  readonly options: CompareOptions;
+  readonly tally: Tally;
+}
 
-  function note(site: number, entry: Entry): void {
-    if (++read % PROGRESS_EVERY === 0) onProgress(`${bucket.name}: ${read} entries read`);
-    if (!takesPart(entry.key)) return;
-    const value = valueOf(entry, clock);
-    const known = hashesByKey.get(entry.key);
-    if (value === null && known === undefined) return;
-    const hashes = known ?? new Array<undefined>(readers.size).fill(undefined);
-    const hash = value === null ? undefined : hash128(value);
-    // Equal hashes are kept once: most are equal.
-    hashes[site] = hashes.find((other) => other === hash) ?? hash;
-    if (known === undefined) hashesByKey.set(entry.key, hashes);
+/** What has been found so far. */
+interface Tally {
+  readonly differing: DifferingKey[];
+  complete: boolean;
+  readonly versions: DifferingKey[];
+  versionsComplete: boolean;
+  inFlight: number;
+  /** Per site, in order. */
+  readonly counts: { values: number; tombstones: number; notLogged: number }[];
+}
+
+/** Memory holds the sums of one slice and one batch of keys at a time. */
+export async function compareBucket(bucket: BucketConfig, deps: CompareDeps, options: CompareOptions): Promise<BucketComparison> {
+  const sites = await Promise.all(
+    [...deps.readers].map(async ([id, reader]): Promise<Site> => ({ id, reader, life: await reader.bucket.life() })),
+  );
+  const counts = sites.map(() => ({ values: 0, tombstones: 0, notLogged: 0 }));
+  const tally: Tally = { differing: [], complete: true, versions: [], versionsComplete: true, inFlight: 0, counts };
+  const comparing: Comparing = { ...deps, bucket, sites, takesPart: createKeyFilter(bucket.keys), options, tally };
+  const largest = Math.max(0, ...sites.map(({ life }) => life?.keys ?? 0));
+  const slices = Math.max(1, Math.ceil(largest / (options.sliceKeys ?? VERIFY_SLICE_KEYS)));
+  for (let slice = 0; slice < slices; slice++) {
+    const sums = await sumUp(comparing, slice, slices);
+    const suspects = findSuspects(sums, options.strict);
+    for (const ranges of batches(suspects.values, sums, options)) await examine(comparing, ranges, sums, false);
+    for (const ranges of batches(suspects.versions, sums, options)) await examine(comparing, ranges, sums, true);
   }
+  return toComparison(comparing);
+}
 
-  await Promise.all(
-    [...readers.values()].map(async (reader, site) => {
-      if (exists[site] === true) await reader.scan((entry) => note(site, entry));
+async function sumUp(comparing: Comparing, slice: number, slices: number): Promise<readonly RangeSums[]> {
+  const { sites, clock, takesPart, tally } = comparing;
+  const selection = { takesPart, hasRange: (range: number) => range % slices === slice };
+  const onRead = createProgress(comparing, slices === 1 ? "read" : `read, reading ${slice + 1} of ${slices}`);
+  return Promise.all(
+    sites.map(async (site, at) => {
+      // Slices are never quite even, and keys may be added meanwhile.
+      const { sums, ...visitor } = createSumming(Math.ceil(((site.life?.keys ?? 0) / slices) * 1.1) + 1_000, clock);
+      await readSite(site, selection, visitor, onRead);
+      const counts = tally.counts[at];
+      if (counts !== undefined) {
+        counts.values += total(sums.values);
+        counts.tombstones += total(sums.tombstones);
+        counts.notLogged += total(sums.notLogged);
+      }
+      return sums;
     }),
   );
-  return hashesByKey;
+}
+
+const total = (counts: Uint32Array): number => counts.reduce((sum, count) => sum + count, 0);
+
+/** As many ranges together as have no more entries than may be listed; one at least. */
+function* batches(ranges: readonly number[], sums: readonly RangeSums[], options: CompareOptions): Generator<ReadonlySet<number>> {
+  const entriesMax = options.listedEntries ?? VERIFY_LISTED_ENTRIES;
+  let batch = new Set<number>();
+  let entries = 0;
+  for (const range of ranges) {
+    const more = sums.reduce((sum, site) => sum + (site.values[range] ?? 0) + (site.tombstones[range] ?? 0), 0);
+    if (batch.size > 0 && entries + more > entriesMax) {
+      yield batch;
+      batch = new Set();
+      entries = 0;
+    }
+    batch.add(range);
+    entries += more;
+  }
+  if (batch.size > 0) yield batch;
+}
+
+/** Once enough keys are certain to differ, nothing more is read: not for their sake, nor for that of versions. */
+async function examine(
+  comparing: Comparing,
+  ranges: ReadonlySet<number>,
+  sums: readonly RangeSums[],
+  onlyVersions: boolean,
+): Promise<void> {
+  const { tally, options } = comparing;
+  const enough = isEnough(tally.differing) || (onlyVersions && isEnough(tally.versions));
+  if (enough) {
+    tally.complete &&= onlyVersions;
+    tally.versionsComplete = false;
+    return;
+  }
+  const onRead = createProgress(comparing, `read again for ${count(ranges.size, "range")} of keys that differ`);
+  const listing = await listRanges(ranges, { ...comparing, onRead }, options.strict);
+  correct(tally, ranges, sums, listing);
+  const valuesSeen = await lookAtAll(comparing, listing.values, () => isEnough(tally.differing));
+  const versionsSeen = await lookAtAll(comparing, listing.versions, () => isEnough(tally.differing) || isEnough(tally.versions));
+  tally.complete &&= valuesSeen;
+  tally.versionsComplete &&= versionsSeen;
+}
+
+const isEnough = (keys: readonly DifferingKey[]): boolean => keys.length >= VERIFY_BATCH_KEYS;
+
+/** The listing counts a key once that came twice. */
+function correct({ counts }: Tally, ranges: ReadonlySet<number>, sums: readonly RangeSums[], listing: Listing): void {
+  counts.forEach((site, at) => {
+    for (const range of ranges) {
+      site.values -= sums[at]?.values[range] ?? 0;
+      site.tombstones -= sums[at]?.tombstones[range] ?? 0;
+    }
+    site.values += listing.counts[at]?.values ?? 0;
+    site.tombstones += listing.counts[at]?.tombstones ?? 0;
+  });
+}
+
+/** Whether all were looked at, before enough were certain. */
+async function lookAtAll(comparing: Comparing, keys: readonly string[], enough: () => boolean): Promise<boolean> {
+  const { tally, bucket, options, onProgress } = comparing;
+  const onLook = (left: number, look: number) =>
+    onProgress(`${bucket.name}: ${count(left, "differing key")}, look ${look} of ${Math.max(1, options.retries)}`);
+  for (let from = 0; from < keys.length; from += VERIFY_BATCH_KEYS) {
+    if (enough()) return false;
+    const batch = keys.slice(from, from + VERIFY_BATCH_KEYS);
+    const found = await stillDiffering(batch, { ...comparing, onLook }, options);
+    for (const one of found) (one.category === "version" ? tally.versions : tally.differing).push(one);
+    tally.inFlight += batch.length - found.length;
+  }
+  return true;
+}
+
+/** Of all sites together, now and then. */
+function createProgress({ bucket, sites, onProgress }: Comparing, what: string): () => void {
+  const all = sites.reduce((sum, { life }) => sum + (life?.keys ?? 0), 0);
+  let read = 0;
+  const tell = () => onProgress(`${bucket.name}: ${read} of ${count(all, "message")} ${what}`);
+  tell();
+  return () => void (++read % PROGRESS_EVERY === 0 && tell());
 }
 
 const PROGRESS_EVERY = 10_000;
 
-/** Batch after batch, until all are done or enough are certain. */
-async function lookAgain(
-  bucket: BucketConfig,
-  suspects: readonly string[],
-  deps: CompareDeps,
-): Promise<{ readonly differing: readonly DifferingKey[]; readonly looked: number }> {
-  const differing: DifferingKey[] = [];
-  let looked = 0;
-  while (looked < suspects.length && differing.length < VERIFY_BATCH_KEYS) {
-    const batch = suspects.slice(looked, looked + VERIFY_BATCH_KEYS);
-    looked += batch.length;
-    differing.push(...(await stillDiffering(bucket, batch, deps)));
-  }
-  differing.sort((a, b) => (a.key < b.key ? -1 : 1));
-  return { differing, looked };
+function toComparison({ bucket, sites, tally, options }: Comparing): BucketComparison {
+  const { differing, complete, versions, versionsComplete, inFlight } = tally;
+  const all = [...differing, ...versions];
+  const countOf = (category: Category) => all.filter((one) => one.category === category).length;
+  const isSame = differing.length === 0 && (!options.strict || versions.length === 0);
+  return {
+    bucket: bucket.name,
+    equal: isSame && sites.every(({ life }) => life !== null),
+    sites: Object.fromEntries(
+      sites.map(({ id, life }, at) => {
+        const { values: keys = 0, tombstones = 0, notLogged = 0 } = tally.counts[at] ?? {};
+        const name = bucket.sites.get(id)?.bucket ?? bucket.name;
+        return [id, { bucket: name, exists: life !== null, keys, tombstones, notLogged }];
+      }),
+    ),
+    categories: {
+      ...{ different: countOf("different"), missing: countOf("missing") },
+      ...{ extra: countOf("extra"), version: countOf("version") },
+    },
+    ...{ differing: byKey(differing), complete, versions: byKey(versions), versionsComplete, inFlight },
+  };
 }
 
-async function stillDiffering(
-  bucket: BucketConfig,
-  batch: readonly string[],
-  deps: CompareDeps,
-): Promise<readonly DifferingKey[]> {
-  let left: readonly DifferingKey[] = batch.map((key) => ({ key, sites: record([]) }));
-  for (let look = 1; look <= VERIFY_LOOKS_MAX && left.length > 0; look++) {
-    deps.onProgress(`${bucket.name}: ${left.length} differing keys, look ${look} of ${VERIFY_LOOKS_MAX}`);
-    await sleep(VERIFY_LOOK_AGAIN_MS);
-    left = await readKeys(left.map(({ key }) => key), deps);
-  }
-  return left;
-}
-
-/** The keys that differ right now, with what each site holds. All sites are asked at once, so that one moment answers. */
-async function readKeys(keys: readonly string[], { readers, clock }: CompareDeps): Promise<readonly DifferingKey[]> {
-  const differing: DifferingKey[] = [];
-  for (let from = 0; from < keys.length; from += VERIFY_READS_MAX) {
-    const reads = keys.slice(from, from + VERIFY_READS_MAX).map(async (key) => {
-      const holdings = await Promise.all(
-        [...readers].map(async ([site, reader]) => [site, holdingOf(await reader.read(key), clock)] as const),
-      );
-      const marks = holdings.map(([, holding]) => (holding.kind === "value" ? holding.hash : null));
-      if (marks.some((mark) => mark !== marks[0])) differing.push({ key, sites: record(holdings) });
-    });
-    await Promise.all(reads);
-  }
-  return differing;
-}
-
-function holdingOf(entry: Entry | null, clock: Clock): Holding {
-  const value = entry === null ? null : valueOf(entry, clock);
-  if (entry === null || value === null) return { kind: "missing" };
-  return { kind: "value", hash: hash128(value), bytes: value.length, revision: entry.revision };
-}
-
-/** Null if the key is absent: deleted, removed by the server, or past its deadline though the server still has it. */
-function valueOf({ kind, value, expiresUs }: Entry, clock: Clock): Uint8Array | null {
-  const expired = expiresUs !== null && expiresUs <= clock.nowMs() * 1_000;
-  return kind === "put" && !expired ? value : null;
-}
-
-function countWhere<T>(items: Iterable<T>, holds: (item: T) => boolean): number {
-  let sum = 0;
-  for (const item of items) if (holds(item)) sum++;
-  return sum;
-}
-
-const record = <V>(entries: readonly (readonly [SiteId, V])[]): Record<SiteId, V> => Object.fromEntries(entries);
+const byKey = (keys: readonly DifferingKey[]): readonly DifferingKey[] => [...keys].sort((a, b) => (a.key < b.key ? -1 : 1));

@@ -8,26 +8,30 @@ import { type ErrorCode, GatewayError, toGatewayError } from "../../core/errors.
 import type { SiteId } from "../../core/ids.js";
 import type { Clock } from "../../core/ports.js";
 import { reach } from "../../gateway/build.js";
-import { type BucketReader, createBucketReader } from "../../nats/bucket-reader.js";
+import { createBucketReader } from "../../nats/bucket-reader.js";
 import { type Lease, createConnections } from "../../nats/connections.js";
+import { createLogReader } from "../../nats/log-reader.js";
 import { readSecret } from "../../system.js";
+import type { SiteReader } from "./reading.js";
 
 export interface Sites {
-  /** A bucket at each site that takes part in it, under its name there. */
-  readersOf(bucket: BucketConfig): ReadonlyMap<SiteId, BucketReader>;
+  /** A bucket at each site that takes part in it, under its name there, and the site's operation log, wherever it lies. */
+  readersOf(bucket: BucketConfig): ReadonlyMap<SiteId, SiteReader>;
   close(): Promise<void>;
 }
 
-/** Resolves when every site answers. KVGW_UNREACHABLE or the like, naming all sites that do not. */
-export async function connectSites(config: GatewayConfig, sites: readonly SiteId[], clock: Clock): Promise<Sites> {
+/** Resolves when every site of these buckets answers, and every hub that has their logs. KVGW_UNREACHABLE or the like,
+ *  naming all sites that do not. */
+export async function connectSites(config: GatewayConfig, buckets: readonly BucketConfig[], clock: Clock): Promise<Sites> {
   const connections = createConnections({
     ...{ clock, readSecret, clientName: "kvgw verify", onStatus: () => undefined },
     onBug: (error) => {
       throw error;
     },
   });
+  const sites = new Set(buckets.flatMap((bucket) => [...bucket.sites.keys()].flatMap((site) => [site, logSite(bucket, site)])));
   const placeBySite = new Map(
-    sites.map((site) => {
+    [...sites].map((site) => {
       const { over, domain } = reach(config, site);
       return [site, { lease: connections.lease(over), domain, clock, newToken }];
     }),
@@ -47,13 +51,17 @@ export async function connectSites(config: GatewayConfig, sites: readonly SiteId
     readersOf: (bucket) =>
       new Map(
         [...bucket.sites].flatMap(([site, { bucket: localName }]) => {
-          const place = placeBySite.get(site);
-          if (place === undefined) return [];
-          return [[site, createBucketReader(place, localName, `bucket ${localName} at ${site}`)]];
+          const [place, logPlace] = [placeBySite.get(site), placeBySite.get(logSite(bucket, site))];
+          if (place === undefined || logPlace === undefined) return [];
+          const { name, subject, format } = bucket;
+          const log = createLogReader(logPlace, { site, bucket: name, subject, format }, `operation log of ${name} at ${site}`);
+          return [[site, { bucket: createBucketReader(place, localName, `bucket ${localName} at ${site}`), log }]];
         }),
       ),
   };
 }
+
+const logSite = (bucket: BucketConfig, site: SiteId): SiteId => (bucket.log === "local" ? site : bucket.log);
 
 const newToken = (): string => randomUUID().replaceAll("-", "").slice(0, 12);
 

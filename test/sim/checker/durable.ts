@@ -16,12 +16,15 @@ export function checkDurable(ledger: Ledger): Violation[] {
       const next = { ...(JSON.parse(saved.text) as Pick<Checkpoint, "created" | "sequence">), order: saved.order };
       const before = checkpoints.get(stateKey);
       checkpoints.set(stateKey, next);
-      const same = before?.created === next.created && !isLostBetween(ledger, peer, bucket, before.order, next.order) ? before : null;
+      // A save may have been on its way while the log lost its tail, so a loss counts from the beginning.
+      const same = before?.created === next.created && !isLostBefore(ledger, peer, bucket, next.order) ? before : null;
       if (same !== null && next.sequence < same.sequence) {
         const message = `of ${peer} fell from ${same.sequence} to ${next.sequence}`;
         found.push(violation("checkpoints rise", { site: saved.site, bucket }, message));
       }
       const place = { site: saved.site, bucket, peer };
+      // A log that lost its tail gives the same sequences once more; who has passed them gets the rest by reconcile.
+      if (isLostBefore(ledger, peer, bucket, next.order)) continue;
       found.push(...checkCovered(ledger, place, same?.sequence ?? 0, next, appends));
     }
     if (kind === "causality") {
@@ -34,9 +37,9 @@ export function checkDurable(ledger: Ledger): Violation[] {
   return found;
 }
 
-/** The peer's log was put back to an older copy in between. */
-const isLostBetween = ({ history }: Ledger, site: string, bucket: string, from: number, to: number): boolean =>
-  history.slice(from, to).some((happening) => {
+/** The peer's log was put back to an older copy. */
+const isLostBefore = ({ history }: Ledger, site: string, bucket: string, to: number): boolean =>
+  history.slice(0, to).some((happening) => {
     return happening.what === "lost" && happening.place === "log" && happening.site === site && happening.bucket === bucket;
   });
 
@@ -70,6 +73,8 @@ function checkCovered(
   return inLog.flatMap((operation) => {
     const { sequence, key } = operation;
     if (sequence <= from || sequence > to.sequence || !ledger.takesPart(bucket, key)) return [];
+    // What was removed from the log comes by reconcile, or not at all.
+    if ((ledger.purged.get(operation) ?? Infinity) < to.order) return [];
     const superseded = inLog.some((later) => later.key === key && later.sequence > sequence);
     if (superseded || isSettled(ledger, site, operation, to.order)) return [];
     const message = `of ${peer} passed ${sequence} (${describe(operation.version)}), which was not settled`;

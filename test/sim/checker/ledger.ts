@@ -40,6 +40,10 @@ export interface Ledger {
   readonly called: ReadonlyMap<number, Called>;
   /** Entries that the server removed at their deadline, or a client without an event. */
   readonly removed: ReadonlySet<Entry>;
+  /** Operations that their log does not have any more, removed by a client or lost with its tail, with the place in the history where it did. */
+  readonly purged: ReadonlyMap<Logged, number>;
+  /** Operations that were logged once more, since their log had lost them. */
+  readonly again: ReadonlySet<Logged>;
   /** Entries and operations that went with the tail of their stream. */
   readonly lost: ReadonlySet<Entry | Logged>;
   readonly finals: readonly Final[];
@@ -59,6 +63,9 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   const entryById = new Map<string, Entry>();
   const entryByOp = new Map<number, Entry>();
   const removed = new Set<Entry>();
+  const purged = new Map<Logged, number>();
+  const again = new Set<Logged>();
+  const loggedAs = new Map<Entry, Logged>();
   const lost = new Set<Entry | Logged>();
   const applied = new Set<string>();
   const logged: Logged[] = [];
@@ -76,9 +83,15 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     if (entry.by === "gateway" && entry.version !== null) applied.add(`${nameOf(entry)} ${describe(entry.version)}`);
   }
 
-  function lose({ place, site, bucket, sequence }: Lost): void {
-    const all = place === "log" ? logged : [...entries.values()].flat();
-    for (const each of all) if (each.site === site && each.bucket === bucket && each.sequence > sequence) lost.add(each);
+  function lose({ place, site, bucket, sequence }: Lost, order: number): void {
+    const isLost = (each: Entry | Logged) => each.site === site && each.bucket === bucket && each.sequence > sequence;
+    if (place === "bucket") for (const entry of [...entries.values()].flat()) if (isLost(entry)) lost.add(entry);
+    if (place !== "log") return;
+    for (const operation of logged) {
+      if (!isLost(operation)) continue;
+      lost.add(operation);
+      if (!purged.has(operation)) purged.set(operation, order);
+    }
   }
 
   /** The highest version of every key that was not lost with all that knew of it. */
@@ -86,7 +99,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     for (const operation of logged) {
       const { version, entry } = operation;
       if (version === null) continue;
-      const gone = lost.has(operation) && entry !== null && lost.has(entry);
+      const gone = lost.has(operation) ? entry !== null && lost.has(entry) : purged.has(operation);
       const name = nameOf(operation);
       if (gone && !applied.has(`${name} ${describe(version)}`)) continue;
       const highest = best.get(name)?.version ?? null;
@@ -102,7 +115,12 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     const operation: Logged = { ...stored, order, kind, value, headers, version, entry };
     logged.push(operation);
     if (version === null) return;
-    if (entry?.by === "client") entry.version ??= version;
+    if (entry?.by !== "client") return;
+    // A log that has lost the operation is given it again, maybe under another version: nobody else knows the first one.
+    const before = loggedAs.get(entry);
+    if (before !== undefined && purged.has(before)) again.add(operation);
+    if (before === undefined || purged.has(before)) entry.version = version;
+    loggedAs.set(entry, operation);
   }
 
   for (const [order, happening] of history.entries()) {
@@ -110,7 +128,12 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
       const entry = entries.get(placeOf(happening))?.find(({ sequence }) => sequence === happening.sequence);
       if (entry !== undefined) removed.add(entry);
     }
-    if (happening.what === "lost") lose(happening);
+    if (happening.what === "removed" && happening.place === "log") {
+      const { site, bucket, key, sequence } = happening;
+      const gone = logged.findLast((each) => each.sequence === sequence && each.key === key && each.site === site && each.bucket === bucket);
+      if (gone !== undefined) purged.set(gone, order);
+    }
+    if (happening.what === "lost") lose(happening, order);
     if (happening.what !== "stored") continue;
     if (happening.place === "bucket") takeEntry(happening, order);
     else if (happening.op === null) takeLogged(happening, order);
@@ -118,7 +141,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   rankBest();
   const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
   return {
-    ...{ history, setup, entries, entryByOp, logged, best, removed, lost },
+    ...{ history, setup, entries, entryByOp, logged, best, removed, purged, again, lost },
     called: new Map(history.flatMap((happening) => (happening.what === "called" ? [[happening.op, happening]] : []))),
     finals: history.filter((happening) => happening.what === "final"),
     saved: history.flatMap((happening, order) => (happening.what === "saved" ? [{ ...happening, order }] : [])),

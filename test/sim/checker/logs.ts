@@ -18,11 +18,13 @@ export function checkLogs(ledger: Ledger): Violation[] {
     if (operation.version === null) continue;
     const id = `${nameOf(operation)}/${describe(operation.version)}`;
     const twin = byVersion.get(id);
-    if (twin !== undefined && twin.entry !== operation.entry) {
+    if (twin !== undefined && twin.entry !== operation.entry && !ledger.again.has(operation)) {
       found.push(violation("one version, one write", operation, `two writes were given the version ${describe(operation.version)}`));
     }
-    byVersion.set(id, operation);
-    const before = lastByPlace.get(placeOf(operation));
+    // Two writes within one step of the clock: the version of the first may be given to the second.
+    if (twin === undefined || ledger.again.has(operation)) byVersion.set(id, twin === undefined ? operation : { ...operation, order: twin.order });
+    const last = lastByPlace.get(placeOf(operation));
+    const before = last !== undefined && (ledger.purged.get(last) ?? Infinity) < operation.order ? undefined : last;
     const same = before?.created === operation.created ? (before.version ?? null) : null;
     if (before !== undefined && same !== null && compare(operation.version, same) <= 0) {
       found.push(violation("log order", operation, `${describe(operation.version)} was logged after ${describe(before.version)}`));
@@ -45,7 +47,7 @@ function wrongWith(ledger: Ledger, operation: Logged, loggedAs: ReadonlyMap<Entr
     return ["nothing invented", `the operation differs from the write that it was captured from`];
   }
   const twin = loggedAs.get(entry);
-  if (twin === undefined) return null;
+  if (twin === undefined || ledger.again.has(operation)) return null;
   return ["logged once", `one write was logged twice, first as ${describe(twin.version)}`];
 }
 

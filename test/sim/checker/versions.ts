@@ -39,7 +39,9 @@ function checkKey(entries: readonly Entry[], removals: readonly Removal[], lossO
   for (const entry of entries) {
     const losses = lossOrders.filter((order) => order < entry.order);
     const wasLost = (before: Entry | undefined) => losses.some((order) => order > (before?.order ?? Infinity));
-    if (wasLost(highest ?? undefined)) highest = null;
+    // A value that a client removed without an event is not known any more: an older one of the own log may stand in for it.
+    const isUnknown = highest?.kind === "put" && isGone(highest, entry, removals);
+    if (isUnknown || wasLost(highest ?? undefined)) highest = null;
     if (wasLost(unlogged?.entry)) unlogged = null;
     if (unlogged !== null && isGone(unlogged.entry, entry, removals)) unlogged = null;
     if (entry.by === "gateway" && unlogged !== null && entry.version !== null && compare(entry.version, unlogged.least) < 0) {

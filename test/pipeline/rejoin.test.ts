@@ -1,0 +1,183 @@
+/** A site that comes back wrong brings nothing back that was deleted, loses nothing that is new, and is filled again. */
+import { describe, expect, it } from "vitest";
+import type { BucketConfig } from "../../src/config/config.js";
+import { type Place, type World, createWorld } from "./world.js";
+
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const TTL = { tombstoneTtlMs: HOUR_MS, reconcileIntervalMs: 5 * MINUTE_MS } satisfies Partial<BucketConfig>;
+
+type Story = World & Record<"a" | "b" | "c", Place>;
+
+async function running(sites: readonly string[] = ["a", "b", "c"]): Promise<Story> {
+  const world = createWorld({ sites, config: TTL });
+  world.start();
+  await world.settle();
+  return { ...world, a: world.place("a"), b: world.place("b"), c: world.place(sites.includes("c") ? "c" : "a") };
+}
+
+/** An operator's backup of everything that a site keeps: the returned function puts it back, with the gateway stopped. */
+function backup({ bucket, log, site, gateway, start }: Place, what: readonly ("bucket" | "log" | "state")[]): () => void {
+  const putBack = [what.includes("bucket") ? bucket.copy() : null, what.includes("log") ? log.copy() : null];
+  const state = what.includes("state") ? [...site.state] : null;
+  return () => {
+    gateway().crash();
+    for (const each of putBack) each?.();
+    if (state !== null) {
+      site.state.clear();
+      for (const [key, text] of state) site.state.set(key, text);
+    }
+    start();
+  };
+}
+const ALL = ["bucket", "log", "state"] as const;
+const setAside = (place: Place) =>
+  [...place.site.state].filter(([key]) => key.startsWith("set-aside.")).map(([, text]) => JSON.parse(text) as Record<string, unknown>);
+
+/** Values at every site, a backup, then everything deleted and swept. */
+async function forgotten(world: Story, place: Place, what: readonly ("bucket" | "log" | "state")[] = ALL): Promise<() => void> {
+  world.a.app.put("by.a", "1");
+  world.b.app.put("by.b", "2");
+  await world.clock.advance(10 * MINUTE_MS);
+  const putBack = backup(place, what);
+  await world.clock.advance(MINUTE_MS);
+  for (const key of ["by.a", "by.b"]) world.a.app.delete(key);
+  await world.clock.advance(3 * HOUR_MS);
+  expect(world.places().map(({ gateway }) => gateway().snapshot().tombstones)).toEqual(world.places().map(() => 0));
+  return putBack;
+}
+
+describe("a site that was put back to an old copy", () => {
+  it.each([
+    [["bucket", "log", "state"], "everything"],
+    [["bucket"], "the bucket alone"],
+    [["bucket", "log"], "bucket and log"],
+  ] as const)("of %j brings back nothing that was deleted and forgotten: %s", async (what, _) => {
+    for (const name of ["a", "b"] as const) {
+      const world = await running();
+      const putBack = await forgotten(world, world[name], what);
+      putBack();
+      await world.clock.advance(2 * HOUR_MS);
+      expect(world.contents()).toEqual(world.everywhere({}));
+      expect(world[name].events("rejoined")).toEqual([{ type: "rejoined", bucket: "config", ghosts: 2 }]);
+    }
+  });
+
+  it("keeps the ghosts aside, with their values", async () => {
+    const world = await running();
+    (await forgotten(world, world.b))();
+    await world.clock.advance(HOUR_MS);
+    expect(setAside(world.b).map(({ key, origin, reason, kind }) => [key, origin, reason, kind]).sort()).toEqual([
+      ["by.a", "a", "ghost", "put"],
+      ["by.b", "b", "ghost", "put"],
+    ]);
+    const values = [...world.b.site.state].filter(([key]) => key.startsWith("ghost.")).map(([, text]) => JSON.parse(text) as string);
+    expect(values.map((text) => Buffer.from(text, "base64").toString()).sort()).toEqual(["1", "2"]);
+    expect([world.a, world.c].map(setAside)).toEqual([[], []]);
+  });
+
+  it("gets back what it has lost: values, newer values, deletes", async () => {
+    const world = await running();
+    for (const key of ["kept", "changed", "deleted"]) world.a.app.put(key, "old");
+    await world.clock.advance(2 * HOUR_MS);
+    const putBack = backup(world.b, ALL);
+    world.b.app.put("own", "new");
+    world.b.app.put("changed", "new");
+    world.a.app.put("others", "new");
+    world.a.app.delete("deleted");
+    await world.clock.advance(10 * MINUTE_MS);
+    const before = world.contents();
+    expect(before["b"]).toEqual({ kept: "old", changed: "new", own: "new", others: "new" });
+    putBack();
+    await world.clock.advance(HOUR_MS);
+    expect(world.contents()).toEqual(before);
+    expect(setAside(world.b)).toEqual([]);
+  });
+
+  it("keeps what was written there since, although its place in the bucket was used before", async () => {
+    const world = await running();
+    const putBack = await forgotten(world, world.b);
+    putBack();
+    for (let n = 0; n < 20; n++) world.b.app.put(`new.${n}`, "v");
+    await world.clock.advance(2 * HOUR_MS);
+    expect(Object.keys(world.contents()["a"] ?? {})).toHaveLength(20);
+    expect(world.contents()).toEqual(world.everywhere(world.contents()["a"] ?? {}));
+  });
+
+  it("waits for a peer that is away, and brings nothing back meanwhile", async () => {
+    const world = await running();
+    world.a.app.put("only.c.knows", "v");
+    const putBack = await forgotten(world, world.b);
+    world.c.gateway().crash();
+    putBack();
+    await world.clock.advance(2 * HOUR_MS);
+    expect(world.b.gateway().state()).toBe("live");
+    expect([world.b.events("rejoining").length, world.b.events("rejoined").length]).toEqual([1, 0]);
+    expect(Object.keys(world.contents()["a"] ?? {})).toEqual(["only.c.knows"]);
+    world.c.start();
+    await world.clock.advance(HOUR_MS);
+    expect(world.b.events("rejoined")).toHaveLength(1);
+    expect(world.contents()).toEqual(world.everywhere({ "only.c.knows": "v" }));
+  });
+
+  it("where all came back wrong gives all that any of them has", async () => {
+    const world = await running(["a", "b"]);
+    for (const name of ["before", "later"]) world.a.app.put(name, "v");
+    await world.clock.advance(10 * MINUTE_MS);
+    const putBackB = backup(world.b, ALL);
+    const putBackA = await forgotten(world, world.a);
+    for (const name of ["before", "later"]) world.a.app.delete(name);
+    await world.clock.advance(3 * HOUR_MS);
+    putBackA();
+    putBackB();
+    await world.clock.advance(2 * HOUR_MS);
+    const all = { before: "v", later: "v", "by.a": "1", "by.b": "2" };
+    expect(world.contents()).toEqual(world.everywhere(all));
+  });
+});
+
+describe("a bucket that was deleted and made anew", () => {
+  it("is filled again, and its absence is no delete", async () => {
+    const world = await running();
+    world.a.app.put("by.a", "1");
+    world.b.app.put("by.b", "2");
+    await world.clock.advance(2 * HOUR_MS);
+    world.b.bucket.destroy();
+    await world.clock.advance(HOUR_MS);
+    expect(world.contents()).toEqual(world.everywhere({ "by.a": "1", "by.b": "2" }));
+    expect(setAside(world.b)).toEqual([]);
+  });
+
+  it("is filled again also where the log is gone with it", async () => {
+    const world = await running();
+    world.a.app.put("by.a", "1");
+    world.b.app.put("by.b", "2");
+    await world.clock.advance(2 * HOUR_MS);
+    for (const stream of [world.b.bucket, world.b.log]) stream.destroy();
+    await world.clock.advance(HOUR_MS);
+    expect(world.contents()).toEqual(world.everywhere({ "by.a": "1", "by.b": "2" }));
+  });
+});
+
+describe("a site that is well", () => {
+  it.each(["crash", "stop"] as const)("does not rejoin after a %s", async (how) => {
+    const world = await running();
+    for (let n = 0; n < 20; n++) world.places()[n % 3]?.app.put(`k.${n}`, "v");
+    await world.clock.advance(10 * MINUTE_MS);
+    if (how === "crash") world.b.gateway().crash();
+    else await world.stop(world.b);
+    world.b.start();
+    await world.clock.advance(HOUR_MS);
+    expect(world.places().flatMap((place) => [...place.events("rejoining"), ...place.events("rejoined")])).toEqual([]);
+  });
+
+  it("writes nothing about its peers while nothing changes", async () => {
+    const world = await running();
+    world.a.app.put("k", "v");
+    await world.clock.advance(HOUR_MS);
+    const before = world.places().map(({ site }) => [...site.state]);
+    expect(before[1]?.some(([key]) => key === "seen.config.a")).toBe(true);
+    await world.clock.advance(5 * HOUR_MS);
+    expect(world.places().map(({ site }) => [...site.state])).toEqual(before);
+  });
+});

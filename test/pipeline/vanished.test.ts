@@ -1,0 +1,124 @@
+/** What goes from a bucket without a message is noticed while the gateway runs, and comes back; it is never a delete (I8). */
+import { describe, expect, it } from "vitest";
+import { peerCounters } from "../../src/core/counters.js";
+import { type Place, type World, type WorldOptions, createWorld } from "./world.js";
+
+const MINUTE_MS = 60_000;
+
+async function running(options: WorldOptions = {}): Promise<World & Record<"a" | "b", Place>> {
+  const world = createWorld({ sites: ["a", "b"], ...options });
+  world.start();
+  await world.settle();
+  return { ...world, a: world.place("a"), b: world.place("b") };
+}
+const anInterval = (world: World) => world.clock.advance(10 * MINUTE_MS);
+
+describe("a value that vanished while the gateway runs", () => {
+  it("comes back from its own log, where it was written", async () => {
+    const world = await running();
+    for (const key of ["k", "other"]) world.a.app.put(key, "v");
+    await world.settle();
+    world.a.bucket.purge("k");
+    await anInterval(world);
+    expect(world.contents()).toEqual(world.everywhere({ k: "v", other: "v" }));
+    expect(world.a.events("vanished")).toEqual([{ type: "vanished", bucket: "config", keys: 1 }]);
+    expect(world.a.logged()).toHaveLength(2);
+  });
+
+  it("comes back from a peer, where it was applied", async () => {
+    const world = await running();
+    world.a.app.put("k", "v");
+    await world.settle();
+    world.b.bucket.purge("k");
+    await anInterval(world);
+    expect(world.contents()).toEqual(world.everywhere({ k: "v" }));
+    expect(world.b.logged()).toEqual([]);
+  });
+
+  it("comes back at all sites, from whoever wrote it", async () => {
+    const world = await running({ sites: ["a", "b", "c"] });
+    world.a.app.put("k", "v");
+    await world.settle();
+    for (const place of world.places()) place.bucket.purge("k");
+    await anInterval(world);
+    expect(world.contents()).toEqual(world.everywhere({ k: "v" }));
+  });
+
+  it("does not undo a delete of it that came meanwhile", async () => {
+    const world = await running();
+    world.a.app.put("k", "v");
+    await world.settle();
+    world.a.gateway().peer(world.b.id).cut();
+    world.b.app.delete("k");
+    world.a.bucket.purge("k");
+    await world.clock.advance(MINUTE_MS);
+    world.a.gateway().peer(world.b.id).heal();
+    await anInterval(world);
+    expect(world.contents()).toEqual(world.everywhere({}));
+  });
+
+  it("is below a write that comes instead of it", async () => {
+    const world = await running();
+    world.b.app.put("k", "v");
+    await world.settle();
+    world.a.site.skewMs = -2 * MINUTE_MS;
+    world.a.bucket.purge("k");
+    world.a.gateway().reconcile();
+    await world.clock.advance(10);
+    world.a.app.put("k", "later");
+    await anInterval(world);
+    expect(world.contents()).toEqual(world.everywhere({ k: "later" }));
+  });
+
+  it("is found although keys that take no part come and go", async () => {
+    const world = await running({ config: { keys: { include: ["x.>"], exclude: [] } } });
+    for (const key of ["x.1", "x.2", "y.1", "y.2"]) world.a.app.put(key, "v");
+    await world.settle();
+    world.b.app.put("y.9", "v");
+    for (const key of ["x.1", "y.1"]) world.a.bucket.purge(key);
+    await anInterval(world);
+    expect(world.a.app.read()).toEqual(new Map(["x.1", "x.2", "y.2"].map((key) => [key, "v"])));
+  });
+
+  it("comes back where there are many", async () => {
+    const world = await running();
+    for (let n = 0; n < 500; n++) (n % 2 === 0 ? world.a : world.b).app.put(`k.${n}`, `${n}`);
+    await world.settle();
+    const before = world.contents();
+    for (let n = 0; n < 500; n += 3) world.a.bucket.purge(`k.${n}`);
+    await anInterval(world);
+    expect(world.contents()).toEqual(before);
+  });
+});
+
+describe("a bucket from which nothing vanished", () => {
+  it("is counted and not read, and nothing is written", async () => {
+    const world = await running();
+    for (let n = 0; n < 50; n++) world.a.app.put(`k.${n}`, "v");
+    for (let n = 0; n < 50; n += 2) world.a.app.delete(`k.${n}`);
+    await world.settle();
+    let reads = 0;
+    const { lastOfEach } = world.a.bucket;
+    world.a.bucket.lastOfEach = () => (reads++, lastOfEach());
+    const before = world.places().map(({ bucket, log }) => [bucket.mark(), log.mark()]);
+    await anInterval(world);
+    const rounds = peerCounters(world.a.gateway().counters, world.b.id).reconcile.rounds.equal;
+    expect(rounds).toBeGreaterThan(1);
+    expect(reads).toBeLessThanOrEqual(rounds);
+    expect(world.places().map(({ bucket, log }) => [bucket.mark(), log.mark()])).toEqual(before);
+    expect(world.a.events("vanished")).toEqual([]);
+  });
+
+  it("keeps a tombstone whose mark a client purged", async () => {
+    const world = await running();
+    world.a.app.put("k", "v");
+    await world.settle();
+    world.a.app.delete("k");
+    await world.settle();
+    for (const place of world.places()) place.bucket.purge("k");
+    await anInterval(world);
+    expect(world.places().map(({ gateway }) => gateway().snapshot().tombstones)).toEqual([1, 1]);
+    expect(world.contents()).toEqual(world.everywhere({}));
+    expect(world.a.events("vanished")).toEqual([]);
+  });
+});
