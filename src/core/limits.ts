@@ -82,6 +82,9 @@ export const FLOOR_AHEAD_US = 5_000_000;
 export const CAUSALITY_RECORDS_MAX = 1_000;
 /** The keys of those records together. They are saved as one message, and NATS refuses messages above 1 MiB by default. */
 export const CAUSALITY_KEY_BYTES_MAX = 256 * 1024;
+/** Times that one record is saved anew because somebody else wrote it meanwhile: each time another write has won, and only
+ *  gateways of one site compete, so more than this is a fault of the state itself. */
+export const STATE_SAVES_MAX = 10;
 /** Records of the site state looked at together while they are listed. */
 export const STATE_READS_MAX = 64;
 /** Records of the site state written together, behind the work. */

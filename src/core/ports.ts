@@ -97,25 +97,42 @@ export interface BucketStore {
 
 export type AppendOutcome =
   | { readonly kind: "appended"; readonly sequence: Sequence }
-  /** The log does not end where we believe: another writer, a rewind, or a lost operation before this one. */
+  /** The log, or its key, does not end where we believe: another writer, a rewind, a purge, or a lost operation before this
+   *  one. */
   | { readonly kind: "mismatch" }
   | { readonly kind: "unknown" }
   /** This operation can never be stored here, whatever is retried. */
   | { readonly kind: "too-large" }
   | { readonly kind: "failed"; readonly error: GatewayError };
 
-/** This site's own log of one bucket. One writer: every append names the sequence it must follow. */
+/** Where the log must stand for an append to be taken: both are compared by the server, at once. */
+export interface ExpectedSequences {
+  /** The log's last one. */
+  readonly last: Sequence;
+  /** The last one of the operation's key, 0 where the log has nothing of it. */
+  readonly key: Sequence;
+}
+
+/** This site's own log of one bucket. One writer: every append names the sequences it must follow. */
 export interface OperationLog {
   /** Finds the log, or makes it with as many replicas as the bucket has. KVGW_LOG_UNSUITABLE, KVGW_UNREACHABLE, KVGW_DENIED. */
   open(replicas: number): Promise<StreamMark>;
-  /** Every operation kept from `from` on, without values, in order; returns where the log ended before.
+  /** Every operation kept from `from` on, without values, in order; returns where the log ended before. `inPlace` is false
+   *  of one that stands where the bucket's subject was before: then its sequence says nothing to an append of its key.
    *  KVGW_STREAM_CHANGED if it is gone, KVGW_READER_LOST, KVGW_UNREACHABLE. */
-  scan(from: Sequence, onOperation: (logged: LoggedOperation) => void): Promise<StreamMark>;
+  scan(from: Sequence, onOperation: (logged: LoggedOperation, inPlace: boolean) => void): Promise<StreamMark>;
   /** The operation of the key with its value, null if the log has none. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
   read(key: Key): Promise<LoggedOperation | null>;
   /** Removes the operation of the key if it stands at or below the sequence. KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_DENIED. */
   forget(key: Key, upTo: Sequence): Promise<void>;
-  append(operation: Operation, identity: EntryIdentity, expected: Sequence, done: (outcome: AppendOutcome) => void): void;
+  /** The last sequence of the key, readable or not, 0 where the log has nothing of it. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
+  sequenceOf(key: Key): Promise<Sequence>;
+  append(
+    operation: Operation,
+    identity: EntryIdentity,
+    expected: ExpectedSequences,
+    done: (outcome: AppendOutcome) => void,
+  ): void;
 }
 
 /** Something on a peer's log that cannot be read as an operation. */

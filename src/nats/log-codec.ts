@@ -8,7 +8,7 @@
 import { decodeJson, encodeJson, formatIdentity, operationKind, parseIdentity, parseTimestamp } from "../core/codec.js";
 import { type Key, type SiteId, isKey } from "../core/ids.js";
 import { type EntryIdentity, type LoggedOperation, NO_BYTES, type Operation, type OperationKind } from "../core/operation.js";
-import type { SetAsideReason } from "../core/ports.js";
+import type { ExpectedSequences, SetAsideReason } from "../core/ports.js";
 import { type Result, err, ok } from "../core/result.js";
 import { type Version, formatVersion, parseVersion } from "../core/version.js";
 import { type ReadyHeaders, headerLine, headerValue, readyHeaders } from "./message.js";
@@ -19,14 +19,15 @@ export type LogFormat = "raw" | "json";
 export const logPayload = (operation: Operation, format: LogFormat, bucket: string): Uint8Array =>
   format === "json" ? encodeJson(operation, bucket) : operation.value;
 
-export function logHeaders(operation: Operation, identity: EntryIdentity, expected: number): ReadyHeaders {
+export function logHeaders(operation: Operation, identity: EntryIdentity, expected: ExpectedSequences): ReadyHeaders {
   const { version, base, kind, expiresUs } = operation;
   let lines = headerLine(HEADER.version, formatVersion(version)) + headerLine(HEADER.revision, formatIdentity(identity));
   if (base !== null && base !== undefined) lines += headerLine(HEADER.base, formatVersion(base));
   if (kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");
   if (kind === "purge") lines += headerLine(HEADER.kvOperation, "PURGE");
   if (expiresUs !== null) lines += headerLine(HEADER.expires, expiresUs);
-  return readyHeaders(lines + headerLine(HEADER.expectedSequence, expected));
+  lines += headerLine(HEADER.expectedSequence, expected.last);
+  return readyHeaders(lines + headerLine(HEADER.expectedSubjectSequence, expected.key));
 }
 
 export interface LogMessage {

@@ -1,7 +1,8 @@
 /**
  * This site's own operation log of one bucket: a stream that keeps the last operation per key, at the own NATS or at a
- * hub. One writer: every append names the sequence that it must follow, so another gateway of this site, a rewind or
- * a recreated stream shows as a mismatch on the very next append.
+ * hub. One writer: every append names the log's sequence that it must follow, so another gateway of this site, a rewind
+ * or a recreated stream shows as a mismatch on the very next append; and its key's own, so that one which comes late never
+ * replaces a newer operation of its key.
  */
 import {
   DiscardPolicy,
@@ -73,7 +74,7 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
           const key = keyOfLogSubject(message.subject, prefix, names.site);
           const read = readLogMessage({ key, block, payload: message.data, sequence: streamSequence }, context);
           // What cannot be read in the own log was not written by us; a later write of its key replaces it.
-          if (read.ok) onOperation(read.value);
+          if (read.ok) onOperation(read.value, message.subject.startsWith(prefix));
         });
         return mark;
       } catch (thrown) {
@@ -98,6 +99,15 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
     async forget(key, upTo) {
       try {
         await lease.whileUp(async () => purgeUpTo(await streamManager(lease, domain), stream, subjectOf(prefix, key), upTo));
+      } catch (thrown) {
+        throw toFailure(thrown, where);
+      }
+    },
+
+    async sequenceOf(key) {
+      try {
+        const subject = subjectOf(prefix, key);
+        return await lease.whileUp(async () => lastExisting(await streamManager(lease, domain), stream, subject));
       } catch (thrown) {
         throw toFailure(thrown, where);
       }

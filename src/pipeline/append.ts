@@ -1,7 +1,9 @@
 /**
- * Writes local operations to the own log, in order, many in flight: every append names the sequence it must follow, so
+ * Writes local operations to the own log, many keys in flight: every append names the log's sequence it must follow, so
  * whatever goes wrong with one refuses all behind it. Then: stop, look at what landed, go back to the first that did
- * not, resume (go back N). Per-key order in the compacted log is kept, because nothing is ever sent past a gap.
+ * not, resume (go back N). It also names its key's own sequence, as it was seen and never as it is foretold. That keeps
+ * the order of each key in the compacted log, whenever an append lands: also one of a gateway that is dead by then, whose
+ * successor has happened to bring the log to just the length that it names.
  *
  * Looking also finds what another gateway of this site logged meanwhile; its versions are adopted, so that one local
  * write has one version, whoever was first.
@@ -9,19 +11,26 @@
 import type { Checkpoint } from "../core/checkpoint.js";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
-import type { BucketName } from "../core/ids.js";
-import { APPEND_WINDOW_OPERATIONS, UNANSWERED_IS_TROUBLE } from "../core/limits.js";
+import type { BucketName, Key, Sequence } from "../core/ids.js";
+import { UNANSWERED_IS_TROUBLE } from "../core/limits.js";
 import type { EntryIdentity, LoggedOperation, Operation } from "../core/operation.js";
 import type { AppendOutcome, Clock, OperationLog, StreamMark } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
 import { compareVersions } from "../core/version.js";
+import { type Pending, createAppendQueue } from "./append-queue.js";
 import { type Backoff, wait } from "./retry.js";
 
 export interface Appender {
-  /** Queues a local write; `done` is called when it is in the log, or noted as set aside. */
+  /** Queues a local write; `done` is called when it, or a later one of its key, is in the log, or noted as set aside. */
   append(operation: Operation, identity: EntryIdentity, done: () => void): void;
-  /** Queued and not in the log yet; bounded by the tail's window. */
+  /** Queued and not in the log yet, waiting together or alone; bounded by the tail's window. */
   outstanding(): number;
+  /** Whether nothing of the key is queued. If something is, `then` is called once that may have changed. */
+  isLogged(key: Key, then?: () => void): boolean;
+  /** Where the log has the key's operation, 0 where it has none. */
+  sequenceOf(key: Key): Sequence;
+  /** What the log had of the key up to there was purged. */
+  forget(key: Key, upTo: Sequence): void;
   /** When everything that is queued now is in the log: where that ends. */
   logged(): Promise<Checkpoint>;
 }
@@ -42,33 +51,33 @@ export interface AppenderDeps {
   readonly onFatal: (error: GatewayError) => void;
 }
 
-interface Pending {
-  readonly operation: Operation;
-  readonly identity: EntryIdentity;
-  readonly done: () => void;
-  /** Those who wait for the log to reach this operation. */
-  readonly waiting: (() => void)[];
+/** The log as the start found it. */
+export interface FoundLog {
+  readonly mark: StreamMark;
+  /** Of each key where the log has its operation; the appender goes on with it. */
+  readonly sequenceByKey: Map<Key, Sequence>;
 }
 
-export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
+export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: FoundLog): Appender {
   const { log, signal } = deps;
-  let queue: Pending[] = [];
-  let inFlight = 0;
+  const queue = createAppendQueue();
+  const sequenceOf = (key: Key): Sequence => sequenceByKey.get(key) ?? 0;
   let lastSequence = mark.lastSequence;
   let looking = false;
   let troubled = false;
   let unanswered = 0;
+  // Refusals in a row for which neither the log's end nor the key's place accounts.
+  let unexplained = 0;
   // Outcomes of sends before the last look say nothing any more.
   let generation = 0;
 
   function send(): void {
     // What a run has left behind, such as a write that waited for an apply, must not speak for it later.
-    while (!looking && !signal.aborted && inFlight < Math.min(queue.length, APPEND_WINDOW_OPERATIONS)) {
-      const pending = queue[inFlight];
-      if (pending === undefined) return;
-      const expected = lastSequence + inFlight;
+    while (!looking && !signal.aborted) {
+      const pending = queue.send();
+      if (pending === null) return;
+      const expected = { last: lastSequence + queue.inFlight() - 1, key: sequenceOf(pending.operation.key) };
       const sentIn = generation;
-      inFlight++;
       log.append(pending.operation, pending.identity, expected, (outcome) => {
         if (sentIn === generation && !signal.aborted) settle(pending, outcome);
       });
@@ -76,24 +85,26 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
   }
 
   function settle(pending: Pending, outcome: AppendOutcome): void {
-    if (outcome.kind === "appended" && pending === queue[0] && outcome.sequence === lastSequence + 1) {
+    const isFirst = queue.isFirst(pending);
+    if (outcome.kind === "appended" && isFirst && outcome.sequence === lastSequence + 1) {
       lastSequence = outcome.sequence;
-      queue.shift();
-      inFlight--;
-      finish(pending);
+      sequenceByKey.set(pending.operation.key, outcome.sequence);
+      queue.finishFirst();
       recovered();
       return send();
     }
     generation++;
-    inFlight = 0;
+    queue.goBack(outcome.kind === "too-large" ? pending : null);
     looking = true;
-    goBack(pending, outcome).catch((thrown: unknown) => deps.onFatal(toGatewayError(thrown)));
+    // Of one that is not the first it is known already why it was refused: those before it were.
+    const refused = outcome.kind === "mismatch" && isFirst ? pending.operation.key : null;
+    goBack(pending, outcome, refused).catch((thrown: unknown) => deps.onFatal(toGatewayError(thrown)));
   }
 
-  async function goBack(pending: Pending, outcome: AppendOutcome): Promise<void> {
+  async function goBack(pending: Pending, outcome: AppendOutcome, refused: Key | null): Promise<void> {
     if (outcome.kind === "too-large") {
       await deps.setAside(pending.operation, pending.identity);
-      drop((queued) => queued === pending);
+      queue.remove(pending);
     }
     let trouble = troubleOf(outcome);
     for (let looked = false; !looked && !signal.aborted; ) {
@@ -102,84 +113,96 @@ export function createAppender(deps: AppenderDeps, mark: StreamMark): Appender {
         deps.onTrouble(trouble);
         await wait(deps.clock, deps.backoff.nextMs(), signal);
       }
-      [looked, trouble] = await look().then(
+      [looked, trouble] = await look(refused).then(
         () => [true, null] as const,
         (thrown: unknown) => [false, retryable(thrown)] as const,
       );
     }
     if (signal.aborted) return;
     // That the log can be read does not say that it takes operations: only the next one does.
-    if (queue.length === 0) recovered();
+    if (queue.size() === 0) recovered();
     looking = false;
-    deps.observe({ type: "log-resumed", bucket: deps.bucket, sequence: lastSequence, resent: queue.length });
+    deps.observe({ type: "log-resumed", bucket: deps.bucket, sequence: lastSequence, resent: queue.size() });
     send();
   }
 
   function troubleOf(outcome: AppendOutcome): GatewayError | null {
     if (outcome.kind === "failed") return outcome.error;
-    if (outcome.kind !== "unknown" || ++unanswered < UNANSWERED_IS_TROUBLE) return null;
-    return new GatewayError("KVGW_TIMEOUT", `operation log of ${deps.bucket}: the server does not answer appends; retried`);
+    const where = `operation log of ${deps.bucket}`;
+    if (outcome.kind === "unknown" && ++unanswered >= UNANSWERED_IS_TROUBLE) {
+      return new GatewayError("KVGW_TIMEOUT", `${where}: the server does not answer appends; retried`);
+    }
+    if (outcome.kind !== "mismatch" || unexplained < UNANSWERED_IS_TROUBLE) return null;
+    return new GatewayError("KVGW_UNREACHABLE", `${where}: the server refuses appends that follow what it shows; retried`);
   }
 
   function recovered(): void {
     unanswered = 0;
+    unexplained = 0;
     if (!troubled) return;
     troubled = false;
     deps.backoff.reset();
     deps.onTrouble(null);
   }
 
-  async function look(): Promise<void> {
+  /** What landed; and of a key that was refused although nothing did, where the log has it now. */
+  async function look(refused: Key | null): Promise<void> {
+    const before = lastSequence;
     const landed: LoggedOperation[] = [];
-    const now = await log.scan(lastSequence + 1, (logged) => landed.push(logged));
-    if (now.created !== mark.created || now.lastSequence < lastSequence) {
+    const now = await log.scan(before + 1, (logged) => landed.push(logged));
+    if (now.created !== mark.created || now.lastSequence < before) {
       throw new GatewayError("KVGW_STREAM_CHANGED", `the operation log of ${deps.bucket} was rewound or recreated; starting afresh`);
     }
     lastSequence = now.lastSequence;
-    for (const logged of landed) {
-      deps.replica.adopt(logged);
-      drop((queued) => isSuperseded(queued, logged));
-      if (queue.some((queued) => isOvertaken(queued, logged))) {
-        throw new GatewayError("KVGW_STREAM_CHANGED", `another gateway writes the operation log of ${deps.bucket}; starting afresh`);
-      }
+    for (const logged of landed) take(logged);
+    if (refused === null || lastSequence > before) return;
+    const sequence = await log.sequenceOf(refused);
+    unexplained = sequence === sequenceOf(refused) ? unexplained + 1 : 0;
+    sequenceByKey.set(refused, sequence);
+  }
+
+  function take(logged: LoggedOperation): void {
+    deps.replica.adopt(logged);
+    sequenceByKey.set(logged.operation.key, logged.sequence);
+    const pending = queue.find(logged.operation.key);
+    if (pending === undefined) return;
+    if (isSuperseded(pending, logged)) queue.remove(pending);
+    else if (isOvertaken(pending, logged)) {
+      throw new GatewayError("KVGW_STREAM_CHANGED", `another gateway writes the operation log of ${deps.bucket}; starting afresh`);
     }
-  }
-
-  function drop(isGone: (pending: Pending) => boolean): void {
-    const gone = queue.filter(isGone);
-    if (gone.length === 0) return;
-    queue = queue.filter((pending) => !isGone(pending));
-    for (const pending of gone) finish(pending);
-  }
-
-  function finish({ done, waiting }: Pending): void {
-    done();
-    for (const then of waiting) then();
   }
 
   return {
     append(operation, identity, done) {
-      queue.push({ operation, identity, done, waiting: [] });
+      queue.add(operation, identity, done);
       send();
     },
-    outstanding: () => queue.length,
+    outstanding: () => queue.size(),
+    isLogged(key, then) {
+      const pending = queue.find(key);
+      if (pending !== undefined && then !== undefined) queue.whenFinished(pending, then);
+      return pending === undefined;
+    },
+    sequenceOf,
+    forget(key, upTo) {
+      if (sequenceOf(key) <= upTo) sequenceByKey.delete(key);
+    },
     async logged() {
-      const last = queue.at(-1);
-      if (last !== undefined) await new Promise<void>((resolve) => last.waiting.push(resolve));
+      await queue.settled();
       return { created: mark.created, sequence: lastSequence };
     },
   };
 }
 
 /** In the log already, or behind a later write of its key: sending it now would turn the key's order round. */
-function isSuperseded({ operation, identity }: Pending, logged: LoggedOperation): boolean {
-  if (logged.identity === null || operation.key !== logged.operation.key) return false;
+function isSuperseded({ identity }: Pending, logged: LoggedOperation): boolean {
+  if (logged.identity === null) return false;
   return identity.bucketCreated === logged.identity.bucketCreated && identity.revision <= logged.identity.revision;
 }
 
 /** A later write of the key, stamped before it was known what the log names as its predecessor (I5). */
 function isOvertaken({ operation }: Pending, logged: LoggedOperation): boolean {
-  return operation.key === logged.operation.key && compareVersions(operation.version, logged.operation.version) <= 0;
+  return compareVersions(operation.version, logged.operation.version) <= 0;
 }
 
 function retryable(thrown: unknown): GatewayError {

@@ -6,6 +6,9 @@
  * A refused write means that the key stands elsewhere. Above our revision: a local write that the tail has not shown
  * yet; wait for it, bounded, and decide again. Below: the message vanished without an event; stand where the server
  * says and try again. No answer: it may have landed, and counts so for every later stamp of the key.
+ *
+ * A local write is overwritten only when it is in the log. Else a gateway that dies here leaves an apply on its way that
+ * was decided against a version which nobody knows: its successor may give the write a higher one, and log it.
  */
 import type { BucketConfig } from "../config/config.js";
 import type { BucketCounters } from "../core/counters.js";
@@ -19,6 +22,7 @@ import type { ConflictPolicy } from "../core/policy/policy.js";
 import type { BucketStore, Clock, SetAsideReason, WriteOutcome } from "../core/ports.js";
 import type { Known, Replica } from "../core/replica.js";
 import { compareVersions } from "../core/version.js";
+import type { Appender } from "./append.js";
 import type { CausalityGuard } from "./causality.js";
 import { createFailures } from "./failures.js";
 import type { KeyGate } from "./key-gate.js";
@@ -52,6 +56,7 @@ export interface ApplierDeps {
   readonly policy: ConflictPolicy;
   readonly replica: Replica;
   readonly causality: CausalityGuard;
+  readonly isLogged: Appender["isLogged"];
   readonly gate: KeyGate;
   readonly position: TailPosition;
   readonly counters: BucketCounters;
@@ -106,6 +111,7 @@ export function createApplier(deps: ApplierDeps): Applier {
     const known = replica.get(operation.key);
     const decision = flight.buried === null ? policy.decide(known, operation) : decideBurial(known, operation, flight.buried);
     if (decision.outcome !== "apply") return finish(flight, decision);
+    if (!deps.isLogged(operation.key, () => begin(flight))) return;
     if (!causality.cover(operation, () => begin(flight))) return;
     const expected = replica.revision(operation.key);
     gate.close(operation.key);

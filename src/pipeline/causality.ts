@@ -11,10 +11,13 @@
  * up to as much ahead, and win over a peer's of the same seconds.
  *
  * The floor never falls. Records go once the floor has passed them. Nothing is written while nothing is applied (I13).
+ *
+ * Every save follows the record that was seen last, so one that comes late, from a gateway that is dead, cannot lower what
+ * was saved since. Whoever is refused takes in what is there: the higher floor, and of each key the higher record.
  */
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { BucketName, Key } from "../core/ids.js";
-import { CAUSALITY_KEY_BYTES_MAX, CAUSALITY_RECORDS_MAX, FLOOR_AHEAD_US } from "../core/limits.js";
+import { CAUSALITY_KEY_BYTES_MAX, CAUSALITY_RECORDS_MAX, FLOOR_AHEAD_US, STATE_SAVES_MAX } from "../core/limits.js";
 import type { Operation } from "../core/operation.js";
 import type { Clock, SiteState } from "../core/ports.js";
 import type { Causality } from "../core/replica.js";
@@ -22,6 +25,8 @@ import type { Causality } from "../core/replica.js";
 export interface CausalityGuard extends Causality {
   /** Whether `operation` may be sent now. If not, `then` is called once it may, durably. */
   cover(operation: Operation, then: () => void): boolean;
+  /** Resolves when what is being saved now is, or has failed. */
+  settled(): Promise<void>;
 }
 
 interface Floor {
@@ -38,37 +43,65 @@ export interface CausalityDeps {
 
 export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard> {
   const stateKey = `causality.${deps.bucket}`;
-  let durable = parseFloor((await deps.state.load(stateKey)).value);
-  const atStart = durable;
+  const found = await deps.state.load(stateKey);
+  let { revision } = found;
+  let durable = parseFloor(found.value);
+  // What this run has found: at its start, or since then of another gateway of the site.
+  let foreign = durable;
+  let leastUs = durable.floorUs;
   const recordByKey = new Map(durable.recordByKey);
-  let saving = false;
+  let saving: Promise<void> | null = null;
   let waiting: (() => void)[] = [];
 
   const nowUs = () => deps.clock.nowMs() * 1_000;
 
   /** One write at a time; whatever is asked for meanwhile goes into the next one. */
   async function save(): Promise<void> {
-    saving = true;
     const released = waiting;
     waiting = [];
-    const floorUs = Math.max(durable.floorUs, nowUs() + FLOOR_AHEAD_US, aboveTooMany(recordByKey));
-    for (const [key, ts] of recordByKey) if (ts <= floorUs) recordByKey.delete(key);
-    const next: Floor = { floorUs, recordByKey: new Map(recordByKey) };
-    await deps.state.save(stateKey, { floorUs, records: [...recordByKey] });
-    durable = next;
-    saving = false;
+    for (let saves = 1; !(await isSaved(saves)); saves++) await merge();
+    saving = null;
     for (const then of released) then();
     if (waiting.length > 0) start();
   }
 
+  /** False if somebody else has written meanwhile. */
+  async function isSaved(saves: number): Promise<boolean> {
+    const floorUs = Math.max(leastUs, nowUs() + FLOOR_AHEAD_US, aboveTooMany(recordByKey));
+    for (const [key, ts] of recordByKey) if (ts <= floorUs) recordByKey.delete(key);
+    const next: Floor = { floorUs, recordByKey: new Map(recordByKey) };
+    try {
+      revision = await deps.state.save(stateKey, { floorUs, records: [...recordByKey] }, revision);
+    } catch (thrown) {
+      const isChanged = thrown instanceof GatewayError && thrown.code === "KVGW_STATE_CHANGED";
+      if (isChanged && saves < STATE_SAVES_MAX) return false;
+      throw thrown;
+    }
+    durable = next;
+    leastUs = floorUs;
+    return true;
+  }
+
+  /** What another gateway of this site applies lies below its floor, and our tail may never show it. */
+  async function merge(): Promise<void> {
+    const now = await deps.state.load(stateKey);
+    const theirs = parseFloor(now.value);
+    revision = now.revision;
+    foreign = higher(foreign, theirs);
+    durable = theirs;
+    leastUs = Math.max(leastUs, theirs.floorUs);
+    for (const [key, ts] of theirs.recordByKey) recordByKey.set(key, Math.max(ts, recordByKey.get(key) ?? 0));
+  }
+
   function start(): void {
-    if (!saving) save().catch((thrown: unknown) => deps.onFailure(toGatewayError(thrown)));
+    // What failed ends the run; nothing is saved any more.
+    saving ??= save().catch((thrown: unknown) => deps.onFailure(toGatewayError(thrown)));
   }
 
   const isDurable = (key: Key, ts: number) => ts <= durable.floorUs || ts <= (durable.recordByKey.get(key) ?? 0);
 
   return {
-    aboveUs: (key) => Math.max(atStart.floorUs, atStart.recordByKey.get(key) ?? 0),
+    aboveUs: (key) => Math.max(foreign.floorUs, foreign.recordByKey.get(key) ?? 0),
     cover({ key, version: { ts } }, then) {
       if (isDurable(key, ts)) {
         // Raised in good time, so that a steady stream never waits for it.
@@ -80,7 +113,14 @@ export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard
       start();
       return false;
     },
+    settled: () => saving ?? Promise.resolve(),
   };
+}
+
+function higher(one: Floor, other: Floor): Floor {
+  const recordByKey = new Map(one.recordByKey);
+  for (const [key, ts] of other.recordByKey) recordByKey.set(key, Math.max(ts, recordByKey.get(key) ?? 0));
+  return { floorUs: Math.max(one.floorUs, other.floorUs), recordByKey };
 }
 
 /** The highest of the records where they are too many to be kept beside the floor, else nothing. */

@@ -39,7 +39,7 @@ export interface Peers {
   run(): Promise<void>;
   /** What keeps operations of one peer from being settled, null when that is over. */
   hinder(peer: string, error: GatewayError | null): void;
-  /** Makes the checkpoints durable that have moved. KVGW_STATE_UNAVAILABLE. */
+  /** Makes the checkpoints durable that have moved. KVGW_STATE_UNAVAILABLE, KVGW_STATE_CHANGED. */
   save(): Promise<void>;
   /** Resolves when every peer has been asked once, with or without an answer. */
   readonly asked: Promise<void>;
@@ -166,15 +166,15 @@ function rejoinOf(deps: PeersDeps, start: BucketMark, sweep: Sweep, ask: () => v
     isOld: (version) => sweep.isOld(version),
     isBehind: (mark) => cameBackWrong(mark, deps.witness.run, start) || deps.jumps.contradict(mark),
     onOver: () => deps.holding.letGo(),
-    setAside: (key) => setGhostAside({ ...kept, replica, setAsides }, key),
+    setAside: (key) => setGhostAside({ ...kept, replica, setAsides, appender: deps.appender }, key),
   });
 }
 
 function sweepOf(deps: PeersDeps, replications: ReadonlyMap<SiteId, Replication>, captured: () => BucketMark): Sweep {
-  const { ports, replica, records, witness, marks, counters, clock, observe, signal } = deps;
+  const { ports, replica, records, witness, marks, appender, counters, clock, observe, signal } = deps;
   return createSweep({
     ...{ bucket: deps.config().name, observe },
-    ...{ store: ports.store, log: ports.log, replica, records, witness, replications, counters, clock, signal },
+    ...{ store: ports.store, log: ports.log, replica, records, witness, appender, replications, counters, clock, signal },
     remember: () =>
       marks.makeDurable({ ...captured(), run: witness.run, atUs: Math.floor(clock.nowMs() * 1_000), left: false }),
     isBusy: (key) => deps.applier.isBusy(key),

@@ -11,7 +11,7 @@ import type { BucketConfig } from "../config/config.js";
 import type { BucketCounters } from "../core/counters.js";
 import type { GatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
-import type { Key, SiteId } from "../core/ids.js";
+import type { Key, Sequence, SiteId } from "../core/ids.js";
 import { type KeyFilter, createKeyFilter } from "../core/key-filter.js";
 import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
 import { type Entry, type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
@@ -28,11 +28,10 @@ import type {
   Reader,
   SetAside,
   SiteState,
-  StreamMark,
 } from "../core/ports.js";
 import { type Replica, createReplica } from "../core/replica.js";
 import { type Jumps, createJumps } from "../core/seen.js";
-import { type Appender, createAppender } from "./append.js";
+import { type Appender, type FoundLog, createAppender } from "./append.js";
 import { type Applier, createApplier } from "./apply.js";
 import { createCapture } from "./capture.js";
 import { type CausalityGuard, loadCausality } from "./causality.js";
@@ -43,7 +42,7 @@ import { type KeyGate, createKeyGate } from "./key-gate.js";
 import { type Marks, loadMarks } from "./marks.js";
 import { type Peers, type SweepSnapshot, createPeers } from "./peers.js";
 import type { PeerSnapshot } from "./replicate.js";
-import { createBackoff, until, wait } from "./retry.js";
+import { atMost, createBackoff, until, wait } from "./retry.js";
 import { createRunClock } from "./run-clock.js";
 import { restoreLost } from "./restore.js";
 import { type SetAsideStore, loadSetAside } from "./set-aside.js";
@@ -192,6 +191,7 @@ interface Stages {
   readonly position: TailPosition;
   readonly appender: Appender;
   readonly applier: Applier;
+  readonly causality: CausalityGuard;
   readonly setAsides: SetAsideStore;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   readonly includes: KeyFilter;
@@ -243,12 +243,18 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   const nowUs = clock.nowMs() * 1_000;
   const restore = (logged: LoggedOperation) =>
     replica.restore({ ...logged, operation: asOfNow(logged.operation, nowUs) }, info.created);
-  const mark = wanted(await ports.log.scan(1, (logged) => restore(wanted(logged))));
+  const sequenceByKey = new Map<Key, Sequence>();
+  const mark = wanted(
+    await ports.log.scan(1, (logged, inPlace) => {
+      restore(wanted(logged));
+      if (inPlace) sequenceByKey.set(logged.operation.key, logged.sequence);
+    }),
+  );
   wanted(await records.load((key, version, kind) => replica.remember(key, version, kind)));
   const [gate, position] = [createKeyGate(), createTailPosition(clock)];
   const ground: Ground = { deps, ports, info, causality, setAsides, replica, gate, position, run };
-  const appender = appenderOf(ground, mark);
-  const applier = applierOf(ground);
+  const appender = appenderOf(ground, { mark, sequenceByKey });
+  const applier = applierOf(ground, appender);
   const includes = createKeyFilter(keys);
   const isBusy = (key: Key) => applier.isBusy(key);
   const vanished = createVanished({ store: ports.store, replica, clock, includes, isBusy, onMissing: run.onMissing });
@@ -272,10 +278,10 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
     capture(entry, bytes);
   };
   const tail = await ports.store.tail({ onEntry, onCaughtUp: signalCaughtUp, onLost: fail });
-  return { info, replica, witness, records, vanished, marks, jumps, holding, position, appender, applier, setAsides, setAside, includes, tail, caughtUp };
+  return { info, replica, witness, records, vanished, marks, jumps, holding, position, appender, applier, causality, setAsides, setAside, includes, tail, caughtUp };
 }
 
-function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, mark: StreamMark): Appender {
+function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, found: FoundLog): Appender {
   const { site, clock, observe } = deps;
   const setAside = async ({ key, kind, version }: Operation, { bucketCreated, revision }: EntryIdentity) => {
     const detail = "with its headers it is larger than the operation log takes";
@@ -285,16 +291,16 @@ function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, f
   const backoff = createBackoff(deps.random);
   const bucket = deps.config().name;
   const reports = { setAside, onTrouble: trouble("log"), onFatal: fail };
-  return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, ...reports }, mark);
+  return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, ...reports }, found);
 }
 
-function applierOf({ deps, ports, info, replica, causality, gate, position, run }: Ground): Applier {
+function applierOf({ deps, ports, info, replica, causality, gate, position, run }: Ground, { isLogged }: Appender): Applier {
   const { clock, counters } = deps;
   const { signal, trouble, fail } = run;
   const config = deps.config();
   return createApplier({
     ...{ bucket: config, store: ports.store, messageBytesMax: info.messageBytesMax, policy: POLICIES[config.policy] },
-    ...{ replica, causality, gate, position, counters, clock, signal, onTrouble: trouble("apply"), onFatal: fail },
+    ...{ replica, causality, isLogged, gate, position, counters, clock, signal, onTrouble: trouble("apply"), onFatal: fail },
   });
 }
 
@@ -307,11 +313,13 @@ async function saveRegularly(clock: Clock, peers: Peers, signal: AbortSignal): P
   }
 }
 
-/** Applies first, since a race is only settled while the tail moves; then the tail ends, and what it brought is logged. */
-async function finish(clock: Clock, { applier, appender, tail }: Stages): Promise<void> {
+/** Applies first, since a race is only settled while the tail moves; then the tail ends, and what it brought is logged. A
+ *  floor that is being saved is waited for, so that nothing of an orderly end is left on its way. */
+async function finish(clock: Clock, { applier, appender, causality, tail }: Stages): Promise<void> {
   await until(clock, () => applier.outstanding() === 0, FINISH_LOOK_MS, PIPELINE_STOP_MS / 2);
   await tail.stop();
   await until(clock, () => appender.outstanding() === 0, FINISH_LOOK_MS, PIPELINE_STOP_MS / 2);
+  await atMost(clock, PIPELINE_STOP_MS / 2, causality.settled());
 }
 
 const FINISH_LOOK_MS = 10;

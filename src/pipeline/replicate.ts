@@ -7,7 +7,7 @@
  */
 import type { BucketCounters } from "../core/counters.js";
 import { peerCounters } from "../core/counters.js";
-import { type Checkpoint, createProgress, isCheckpoint } from "../core/checkpoint.js";
+import { type Checkpoint, createProgress } from "../core/checkpoint.js";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe, PeerState, Reason } from "../core/events.js";
 import type { BucketName, Key, Sequence, SiteId } from "../core/ids.js";
@@ -17,6 +17,7 @@ import type { LoggedOperation } from "../core/operation.js";
 import type { Clock, PeerLink, Reader, SetAside, SetAsideReason, SiteState, StreamMark, Unreadable } from "../core/ports.js";
 import type { Version } from "../core/version.js";
 import type { Applier } from "./apply.js";
+import { createCheckpointRecord } from "./checkpoint-record.js";
 import { type End, createEnd } from "./end.js";
 import { type Reading, createInHand } from "./in-hand.js";
 import type { Pace } from "./pace.js";
@@ -37,7 +38,7 @@ export interface Replication {
   hinder(error: GatewayError | null): void;
   /** How far the peer's log has been applied here, null while that is not known. */
   checkpoint(): Checkpoint | null;
-  /** Makes the checkpoint durable if it moved, once what it passes is. KVGW_STATE_UNAVAILABLE. */
+  /** Makes the checkpoint durable if it moved, once what it passes is. KVGW_STATE_UNAVAILABLE, KVGW_STATE_CHANGED. */
   save(isDurable: () => Promise<void>): Promise<void>;
   /** Whether everything up to there is applied here, durably, as far as the log still has it. KVGW_UNREACHABLE. */
   hasRead(head: Checkpoint): Promise<boolean>;
@@ -77,11 +78,10 @@ interface Session extends Reading {
 
 export function createReplication(deps: ReplicationDeps): Replication {
   const { peer, clock, signal, applier } = deps;
-  const stateKey = `checkpoint.${deps.bucket}.${peer}`;
+  const record = createCheckpointRecord(deps.state, `checkpoint.${deps.bucket}.${peer}`);
   const counters = peerCounters(deps.counters, peer);
   let session: Session | null = null;
   const inHand = createInHand(() => session);
-  let saved: Checkpoint | null = null;
   let state: PeerState = "starting";
   let reason: Reason | null = null;
   let hindrance: Reason | null = null;
@@ -103,15 +103,10 @@ export function createReplication(deps: ReplicationDeps): Replication {
   }
 
   const checkpoint = (): Checkpoint | null =>
-    session === null ? saved : { created: session.mark.created, sequence: session.progress.checkpoint() };
+    session === null ? record.known() : { created: session.mark.created, sequence: session.progress.checkpoint() };
 
   /** Of the reader before this one if there was one, else of the process before this one. */
-  async function lastCheckpoint(): Promise<Checkpoint | null> {
-    if (session !== null) return checkpoint();
-    const { value: stored } = await deps.state.load(stateKey);
-    saved = isCheckpoint(stored) ? stored : null;
-    return saved;
-  }
+  const lastCheckpoint = async (): Promise<Checkpoint | null> => (session === null ? record.load() : checkpoint());
 
   function startingPoint(checkpoint: Checkpoint | null, mark: StreamMark): Sequence {
     if (checkpoint === null) return 0;
@@ -122,6 +117,7 @@ export function createReplication(deps: ReplicationDeps): Replication {
           ? "the log ends before our checkpoint"
           : null;
     if (why === null) return checkpoint.sequence;
+    if (checkpoint.created === mark.created) record.rewound(mark.lastSequence);
     // Everything is read again; what is known already is a duplicate, but the same sequence may be another operation.
     deps.observe({ type: "checkpoint-reset", bucket: deps.bucket, peer, why });
     return 0;
@@ -233,15 +229,13 @@ export function createReplication(deps: ReplicationDeps): Replication {
     checkpoint,
     async save(isDurable) {
       const next = session === null ? null : checkpoint();
-      if (next === null) return;
-      if (saved?.created === next.created && saved.sequence === next.sequence) return;
-      if (saved === null && next.sequence === 0) return;
+      if (next === null || record.covers(next)) return;
       await isDurable();
-      await deps.state.save(stateKey, next);
-      saved = next;
+      await record.save(next);
     },
     async hasRead(head) {
       if (head.sequence === 0) return true;
+      const saved = record.known();
       if (saved?.created === head.created && saved.sequence >= head.sequence) return true;
       // What was removed from the end of a log is never read.
       const { created, lastSequence } = await deps.link.lastExisting();

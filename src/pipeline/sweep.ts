@@ -17,6 +17,7 @@ import { isTombstone } from "../core/operation.js";
 import type { BucketStore, Clock, OperationLog } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
 import { type Version, compareVersions } from "../core/version.js";
+import type { Appender } from "./append.js";
 import type { Replication } from "./replicate.js";
 import { wait } from "./retry.js";
 import type { TombstoneRecords } from "./tombstone-records.js";
@@ -28,6 +29,7 @@ export interface SweepDeps {
   readonly replica: Replica;
   readonly store: Pick<BucketStore, "forget">;
   readonly log: Pick<OperationLog, "read" | "forget">;
+  readonly appender: Pick<Appender, "forget">;
   readonly records: TombstoneRecords;
   readonly witness: Witness;
   readonly replications: ReadonlyMap<SiteId, Pick<Replication, "hasRead">>;
@@ -99,7 +101,10 @@ export function createSweep(deps: SweepDeps): Sweep {
       if (replica.revision(key) === revision) replica.recordVanished(key, 0);
     }
     const logged = await deps.log.read(key);
-    if (logged !== null && compareVersions(logged.operation.version, version) <= 0) await deps.log.forget(key, logged.sequence);
+    if (logged !== null && compareVersions(logged.operation.version, version) <= 0) {
+      await deps.log.forget(key, logged.sequence);
+      deps.appender.forget(key, logged.sequence);
+    }
     await deps.records.remove(key);
     replica.forget(key, version);
     deps.counters.swept++;

@@ -96,7 +96,7 @@ export function logForgetContract(make: () => Promise<LogRig>): void {
 
     it("keeps an operation that stands behind the sequence", async () => {
       const { log } = await opened();
-      for (let n = 0; n < 2; n++) await appended(log, operationOf("k"), n);
+      for (let n = 0; n < 2; n++) await appended(log, operationOf("k"), n, n);
       await log.forget(K, 1);
       expect((await log.read(K))?.sequence).toBe(2);
     });

@@ -20,8 +20,9 @@ export const identityAt = (revision: number): EntryIdentity => ({
   timestampNs: "1730542200000000002",
 });
 
-export const appended = (log: OperationLog, operation: Operation, expected: number): Promise<AppendOutcome> =>
-  new Promise((resolve) => log.append(operation, identityAt(expected + 1), expected, resolve));
+/** @param key the sequence that the operation's own key is expected at */
+export const appended = (log: OperationLog, operation: Operation, last: number, key = 0): Promise<AppendOutcome> =>
+  new Promise((resolve) => log.append(operation, identityAt(last + 1), { last, key }, resolve));
 
 async function scanned(log: OperationLog, from: number) {
   const found: LoggedOperation[] = [];
@@ -40,7 +41,9 @@ export function operationLogContract(make: () => Promise<LogRig>): void {
   };
   const filled = async (...keys: readonly string[]): Promise<LogRig> => {
     const made = await opened();
-    for (const [at, key] of keys.entries()) await appended(made.log, operationOf(key), at);
+    for (const [at, key] of keys.entries()) {
+      await appended(made.log, operationOf(key), at, keys.slice(0, at).lastIndexOf(key) + 1);
+    }
     return made;
   };
   afterEach(async () => {
@@ -80,7 +83,7 @@ export function operationLogContract(make: () => Promise<LogRig>): void {
       const { log } = await opened();
       expect(await appended(log, operationOf("a"), 0)).toEqual({ kind: "appended", sequence: 1 });
       expect(await appended(log, operationOf("b"), 1)).toEqual({ kind: "appended", sequence: 2 });
-      expect(await appended(log, operationOf("a"), 2)).toEqual({ kind: "appended", sequence: 3 });
+      expect(await appended(log, operationOf("a"), 2, 1)).toEqual({ kind: "appended", sequence: 3 });
     });
 
     it("keeps the order of many in flight", async () => {
@@ -105,6 +108,41 @@ export function operationLogContract(make: () => Promise<LogRig>): void {
         appended(log, operationOf("d"), 9),
       ];
       expect(await Promise.all(sent)).toEqual(sent.map(() => ({ kind: "mismatch" })));
+    });
+
+    it("is a mismatch where its key does not stand where it should, though the log does, and stores nothing", async () => {
+      const { log } = await filled("a", "b", "a");
+      for (const key of [0, 1, 2, 4]) expect(await appended(log, operationOf("a"), 3, key)).toEqual({ kind: "mismatch" });
+      for (const key of [1, 3]) expect(await appended(log, operationOf("c"), 3, key)).toEqual({ kind: "mismatch" });
+      expect(keysOf((await scanned(log, 1)).found)).toEqual(["b@2", "a@3"]);
+      expect(await appended(log, operationOf("a"), 3, 3)).toEqual({ kind: "appended", sequence: 4 });
+    });
+
+    it("is a mismatch where the log does not end where it should, though its key stands there", async () => {
+      const { log } = await filled("a", "b");
+      for (const last of [0, 1, 3]) expect(await appended(log, operationOf("a"), last, 1)).toEqual({ kind: "mismatch" });
+      expect(keysOf((await scanned(log, 1)).found)).toEqual(["a@1", "b@2"]);
+    });
+
+    it("compares the key as it is left behind those in flight before it", async () => {
+      const { log } = await filled("a");
+      const sent = [
+        appended(log, operationOf("b"), 1),
+        appended(log, operationOf("a"), 2, 1),
+        appended(log, operationOf("b"), 3, 1),
+        appended(log, operationOf("c"), 3),
+      ];
+      const kinds = (await Promise.all(sent)).map(({ kind }) => kind);
+      expect(kinds).toEqual(["appended", "appended", "mismatch", "appended"]);
+      expect(keysOf((await scanned(log, 1)).found)).toEqual(["b@2", "a@3", "c@4"]);
+    });
+
+    it("of a key that was purged from the log begins anew", async () => {
+      const { log, stream } = await filled("a", "b");
+      await stream.purge("a");
+      expect(await appended(log, operationOf("a"), 2, 1)).toEqual({ kind: "mismatch" });
+      expect(await log.sequenceOf(keyNamed("a"))).toBe(0);
+      expect(await appended(log, operationOf("a"), 2, 0)).toEqual({ kind: "appended", sequence: 3 });
     });
 
     it("finds out that another gateway of the site has written", async () => {
@@ -135,14 +173,31 @@ export function operationLogContract(make: () => Promise<LogRig>): void {
       const { log, kill, quiet } = await opened();
       const outcomes: AppendOutcome[] = [];
       for (let at = 0; at < 20; at++)
-        log.append(operationOf(`k${at}`), identityAt(at + 1), at, (outcome) => void outcomes.push(outcome));
+        log.append(operationOf(`k${at}`), identityAt(at + 1), { last: at, key: 0 }, (outcome) => void outcomes.push(outcome));
       await kill();
       await eventually(() => expect(outcomes).toHaveLength(20), { what: "all outcomes" });
-      log.append(operationOf("k"), identityAt(99), 20, (outcome) => void outcomes.push(outcome));
+      log.append(operationOf("k"), identityAt(99), { last: 20, key: 0 }, (outcome) => void outcomes.push(outcome));
       await eventually(() => expect(outcomes).toHaveLength(21), { what: "the outcome without a connection" });
       expect(outcomes.at(-1)?.kind).toMatch(/^(failed|unknown)$/);
       await quiet();
       expect(outcomes).toHaveLength(21);
+    });
+  });
+
+  describe("where a key stands", () => {
+    it("is told as the server compares it: also where nobody can read what is there, and 0 where nothing is", async () => {
+      const { log, stream } = await filled("a", "b", "a", "a.b");
+      await stream.publish("garbage", "x");
+      const asked = ["a", "b", "a.b", "garbage", "c"].map((key) => log.sequenceOf(keyNamed(key)));
+      expect(await Promise.all(asked)).toEqual([3, 2, 4, 5, 0]);
+    });
+
+    it("fails with a code while the server is away", async () => {
+      const { log, kill } = await filled("a");
+      await kill();
+      await expect(log.sequenceOf(keyNamed("a"))).rejects.toMatchObject({
+        code: expect.stringMatching(/KVGW_(UNREACHABLE|TIMEOUT)/) as string,
+      });
     });
   });
 

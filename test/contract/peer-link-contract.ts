@@ -17,7 +17,10 @@ const WIDE = 1_000;
 const operationOf = (key: string, more: Partial<Operation> = {}) => operationAt(TS, PEER, { key: keyNamed(key), ...more });
 
 async function append(log: OperationLog, from: number, ...keys: readonly string[]): Promise<void> {
-  for (const [at, key] of keys.entries()) await appended(log, operationOf(key, { value: new Uint8Array(7) }), from + at);
+  for (const [at, key] of keys.entries()) {
+    const operation = operationOf(key, { value: new Uint8Array(7) });
+    await appended(log, operation, from + at, await log.sequenceOf(operation.key));
+  }
 }
 
 const received = ({ operations }: Read) => operations.map(({ operation, sequence }) => `${operation.key}@${sequence}`);

@@ -104,9 +104,9 @@ describe("a stop while a bucket is starting", () => {
     let read = 0;
     const scan: typeof ports.log.scan = async (from, onOperation) => {
       await held;
-      return ports.log.scan(from, (logged) => {
+      return ports.log.scan(from, (logged, inPlace) => {
         read++;
-        onOperation(logged);
+        onOperation(logged, inPlace);
       });
     };
     const { supervisor } = superviseOn(clock, () => Promise.resolve({ ...ports, log: { ...ports.log, scan } }));

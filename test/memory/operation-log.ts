@@ -1,4 +1,5 @@
-/** This site's operation log over memory, in the wire's own form: one message per key, fenced by its last sequence. */
+/** This site's operation log over memory, in the wire's own form: one message per key, fenced by its last sequence
+ *  and by the key's. */
 import { GatewayError } from "../../src/core/errors.js";
 import type { BucketName, SiteId } from "../../src/core/ids.js";
 import type { AppendOutcome, OperationLog } from "../../src/core/ports.js";
@@ -45,7 +46,7 @@ export function createMemoryOperationLog(log: MemoryLog): OperationLog {
       });
       for (const message of messages) {
         const read = message.sequence < from ? null : readStored(message, log, true);
-        if (read?.ok) onOperation(read.value);
+        if (read?.ok) onOperation(read.value, true);
       }
       return mark;
     },
@@ -60,6 +61,7 @@ export function createMemoryOperationLog(log: MemoryLog): OperationLog {
         if (!stream.exists()) throw new GatewayError("KVGW_UNREACHABLE", "no stream answers; retried");
         stream.purge(key, upTo);
       }),
+    sequenceOf: (key) => connection.request(() => stream.last(key)?.sequence ?? 0),
     append(operation, identity, expected, done) {
       const { key } = operation;
       const payload = logPayload(operation, format, bucket);

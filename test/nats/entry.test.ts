@@ -61,7 +61,7 @@ describe("an entry's deadline", () => {
       fc.property(ttl, maxAgeNs, fc.integer({ min: 1_000, max: TIMESTAMP_US_MAX }), (own, age, timestampUs) => {
         const expiresUs = deadlineOf(own, age, timestampUs);
         const identity = { bucketCreated: "1", revision: 1, timestampNs: "1" };
-        const block = textOf(logHeaders(operationAt(NOW_US, SITE, { expiresUs }), identity, 0));
+        const block = textOf(logHeaders(operationAt(NOW_US, SITE, { expiresUs }), identity, { last: 0, key: 0 }));
         const context = { origin: SITE, bucket: "b", format: "raw", headersOnly: false } as const;
         const read = readLogMessage({ key: "k", block, payload: new Uint8Array(1), sequence: 1 }, context);
         expect(read).toMatchObject({ ok: true, value: { operation: { expiresUs } } });

@@ -314,7 +314,8 @@ describe("the applier alone", () => {
     const applier = createApplier({
       ...{ bucket: { name: BUCKET }, messageBytesMax: 1_000_000, policy: lww, replica, clock, gate: createKeyGate() },
       store: { apply: answer },
-      causality: { aboveUs: () => 0, cover: () => true },
+      causality: { aboveUs: () => 0, cover: () => true, settled: () => Promise.resolve() },
+      isLogged: () => true,
       position: createTailPosition(clock),
       counters: createBucketCounters([A, C]),
       signal: new AbortController().signal,

@@ -324,6 +324,7 @@ describe("a peer's log", () => {
     putBack();
     await world.settle();
     expect(b.events("checkpoint-reset")[0]).toMatchObject({ why: "the log ends before our checkpoint" });
+    expect(checkpointOf(b)?.sequence).toBe(1);
     a.app.put("n", "w");
     await world.settle();
     expect(world.contents()["b"]).toMatchObject({ k: "v", l: "v", m: "v", n: "w" });

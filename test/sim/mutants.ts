@@ -83,7 +83,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "floor-of-the-start-forgotten",
     file: "src/pipeline/causality.ts",
-    find: `aboveUs: (key) => Math.max(atStart.floorUs, atStart.recordByKey.get(key) ?? 0),`,
+    find: `aboveUs: (key) => Math.max(foreign.floorUs, foreign.recordByKey.get(key) ?? 0),`,
     replace: `aboveUs: () => 0,`,
     seedsBudget: 250,
   },
@@ -134,14 +134,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "unanswered-append-given-up",
     file: "src/pipeline/append.ts",
-    find: `if (outcome.kind === "appended" && pending`,
+    find: `if (outcome.kind === "appended" && isFirst`,
     replace: `if (outcome.kind === "unknown") {
-      queue = queue.filter((queued) => queued !== pending);
-      inFlight--;
-      pending.done();
+      queue.finishFirst();
       return send();
     }
-    if (outcome.kind === "appended" && pending`,
+    if (outcome.kind === "appended" && isFirst`,
     seedsBudget: 1500,
   },
   {
@@ -164,5 +162,12 @@ export const MUTANTS: readonly Mutant[] = [
     find: `if (kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");`,
     replace: ``,
     seedsBudget: 100,
+  },
+  {
+    name: "apply-over-an-unlogged-write",
+    file: "src/pipeline/apply.ts",
+    find: `if (!deps.isLogged(operation.key, () => begin(flight))) return;`,
+    replace: ``,
+    seedsBudget: 1500,
   },
 ];
