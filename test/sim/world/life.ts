@@ -64,6 +64,7 @@ export function startLife(deps: LifeDeps, configText: string): Life {
     configPath: "gateway.yaml",
     parse: (text) => parseConfigText(text, site.name),
     clockOffsetUs: 0,
+    holder: { id: `gateway-${number}`, name: `gateway ${number}` },
   });
   const life: Life = {
     ...{ number, gateway, clock, linkTo },
