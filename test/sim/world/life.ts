@@ -64,13 +64,14 @@ export function startLife(deps: LifeDeps, configText: string): Life {
     configPath: "gateway.yaml",
     parse: (text) => parseConfigText(text, site.name),
     clockOffsetUs: 0,
-    holder: { id: `gateway-${number}`, name: `gateway ${number}` },
+    holder: deps.mix.lease ? { id: `gateway-${number}`, name: `gateway ${number}` } : null,
   });
   const life: Life = {
     ...{ number, gateway, clock, linkTo },
     links: () => [...links.values()],
     onWrite: () => null,
     crash() {
+      if (phase !== "gone") recorder.add({ what: "gone", site: site.name, life: number });
       phase = "gone";
       clock.kill();
       for (const { connection } of links.values()) connection.kill();
