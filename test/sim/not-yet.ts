@@ -6,7 +6,7 @@ export const NOT_YET = {
   reconcile: "an operation that left its log, or an entry that left a bucket, comes back from peers",
   marks: "a rewound or recreated stream is noticed by its incarnation and refilled",
   rejoin: "a site that was restored or removed for long comes back without ghosts",
-  lease: "two gateways of one site: one works, one waits",
+  twoActives: "two gateways of one site that both work, without the lease, give every write the same version",
   clockGuard: "a version far in the future is set aside and replaced",
   tombstonesOutside: "a peer's tombstone, or expiry, is known where its message is gone, also after a restart",
   widening: "keys that a changed filter lets in are fetched",
