@@ -141,6 +141,31 @@ describe("a second gateway of a site", () => {
   });
 });
 
+describe("a gateway that stood still", () => {
+  it("steps back when it goes on and another one has taken over; nothing is lost", { timeout: 120_000 }, async () => {
+    const running = (sites = await startSites({ buckets: "  data: {}" }));
+    const first = running.site("site-a").gateway;
+    const second = await startBeside(running, "site-a");
+    await eventually(async () => expect((await second.status()).lease?.holder).toContain(`process ${first.pid} `), {
+      what: "the second gateway knows who works",
+    });
+    const writers = startWriters(running.all);
+    await sleep(500);
+    first.signal("SIGSTOP");
+    await eventually(async () => (await second.status()).ready, { what: "the standby works", withinMs: TAKEOVER_MS });
+    first.signal("SIGCONT");
+    await eventually(async () => expect((await first.status()).lease?.holder).toContain(`process ${second.pid} `), {
+      what: "the first gateway knows who works now",
+    });
+    const resting = { state: "starting", reason: { code: "KVGW_STANDBY" } };
+    await eventually(async () => expect((await first.status()).buckets[DATA]).toMatchObject(resting), { what: "its bucket rests" });
+    await sleep(500);
+    const { lastByKey } = await writers.stop();
+    await expectAllKept(running, lastByKey);
+    expect([await roleOf(first), await roleOf(second)]).toEqual(["standby", "active"]);
+  });
+});
+
 describe("two gateways of one site that both work, without the lease", () => {
   it("lose nothing, end equal, and log every write once", { timeout: TWO_ACTIVES_MS + 120_000 }, async () => {
     const running = (sites = await startSites({ buckets: "  data: {}", gatewayArgs: ["--no-lease"] }));
