@@ -2,6 +2,7 @@
  * The only ambient effects of the program: time, timers, randomness and secrets. Everything else gets them as ports, so
  * that whole sites can run under virtual time.
  */
+import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import type { SecretSource } from "./config/config.js";
 import { GatewayError } from "./core/errors.js";
@@ -18,6 +19,10 @@ export function createSystemClock(offsetMs = 0): Clock {
     },
   };
 }
+
+/** One signal ends all that a bucket does, and that are some listeners for each of its sites: Node takes more than ten for a
+ *  leak and says so on stderr, where only log lines belong. */
+export const allowManyListeners = (): void => setMaxListeners(0);
 
 export const systemRandom: Random = { next: () => Math.random() };
 

@@ -18,7 +18,7 @@ import type { Holder } from "../gateway/lease.js";
 import type { ReloadOutcome } from "../gateway/status.js";
 import { type HttpServer, createHttpServer } from "../http/server.js";
 import { createConnections } from "../nats/connections.js";
-import { createSystemClock, readSecret, systemRandom } from "../system.js";
+import { allowManyListeners, createSystemClock, readSecret, systemRandom } from "../system.js";
 import { createLogger } from "../telemetry/log.js";
 import { createMetrics } from "../telemetry/metrics.js";
 import { createObserver } from "../telemetry/observe.js";
@@ -45,6 +45,7 @@ const ownHolder = (): Holder => ({ id: randomUUID(), name: `process ${process.pi
 
 /** Resolves when the gateway has stopped. KVGW_CONFIG_INVALID, KVGW_CONFIG_UNREADABLE if it cannot start. */
 async function run(options: RunOptions): Promise<void> {
+  allowManyListeners();
   const file = configPath(options);
   const clock = createSystemClock();
   const parse = (text: string) => parseConfig(text, { file, env: process.env, site: options.site });

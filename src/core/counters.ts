@@ -47,6 +47,8 @@ export interface BucketCounters {
   captured: number;
   races: number;
   restarts: number;
+  /** Tombstones that were forgotten. */
+  swept: number;
   /** Local writes that no log can hold. */
   setAside: Record<SetAsideReason, number>;
   readonly peers: Map<SiteId, PeerCounters>;
@@ -56,7 +58,7 @@ const noneSetAside = (): Record<SetAsideReason, number> =>
   Object.fromEntries(SET_ASIDE_REASONS.map((reason) => [reason, 0])) as Record<SetAsideReason, number>;
 
 export function createBucketCounters(peers: Iterable<SiteId>): BucketCounters {
-  const counters: BucketCounters = { captured: 0, races: 0, restarts: 0, setAside: noneSetAside(), peers: new Map() };
+  const counters: BucketCounters = { captured: 0, races: 0, restarts: 0, swept: 0, setAside: noneSetAside(), peers: new Map() };
   for (const peer of peers) peerCounters(counters, peer);
   return counters;
 }

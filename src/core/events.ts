@@ -66,6 +66,8 @@ export type GatewayEvent =
       readonly reason: Reason | null;
       readonly repaired: number;
     }
+  /** Once for a failure that goes on, and once, without a reason, for its end. */
+  | { readonly type: "sweep"; readonly bucket: BucketName; readonly reason: Reason | null }
   | { readonly type: "bug"; readonly reason: Reason }
   | { readonly type: "set-aside"; readonly bucket: BucketName; readonly setAside: SetAside };
 

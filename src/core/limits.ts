@@ -84,6 +84,8 @@ export const CAUSALITY_RECORDS_MAX = 1_000;
 export const CAUSALITY_KEY_BYTES_MAX = 256 * 1024;
 /** Records of the site state looked at together while they are listed. */
 export const STATE_READS_MAX = 64;
+/** Records of the site state written together, behind the work. */
+export const STATE_WRITES_MAX = 32;
 /** Operations set aside per bucket. Beyond this the reader stops: what is set aside must stay countable by a person. */
 export const SET_ASIDE_PER_BUCKET_MAX = 10_000;
 
@@ -159,7 +161,7 @@ export const DIGEST_PREFIX_LENGTH_MAX = 8;
 /** Prefixes in one question: the answer, 16 digests of 50 bytes for each, stays below 64 KiB. */
 export const QUESTION_PREFIXES_MAX = 64;
 /** Keys in one question or page; with long keys the bytes below end it sooner. */
-export const QUESTION_KEYS_MAX = 500;
+export const QUESTION_KEYS_MAX = 400;
 /** Bytes of keys in one question or page: with versions and the rest it stays below 64 KiB. */
 export const QUESTION_KEY_BYTES_MAX = 32 * 1024;
 /** Work between two looks at the clock, and the time after which others get their turn: long enough not to cost anything,
@@ -183,5 +185,9 @@ export const RECONCILE_FIRST_MS = 2_000;
 /** After a round that found differences, or failed: soon, but not so soon that it costs anything, and twice as long each
  *  time up to the interval, since there are lasting differences. */
 export const RECONCILE_AGAIN_MS = 15_000;
+/** How often tombstones are looked over, or four times in `tombstoneTtl` where that is shorter. */
+export const SWEEP_INTERVAL_MS = 60_000;
+/** Tombstones that are removed at once: each takes a request to the bucket and one or two to the log. */
+export const SWEEPS_AT_ONCE_MAX = 32;
 /** Share of an interval that is random: peers and buckets must not stay in step. */
 export const RECONCILE_JITTER = 0.2;

@@ -64,6 +64,13 @@ export interface Entry {
 /** What remains of a key that has no value: it is kept so that an older write cannot come back (I7). */
 export const isTombstone = ({ kind }: { readonly kind: OperationKind }): boolean => kind !== "put";
 
+/** The delete of a key as it is known without its message. */
+export const tombstoneOf = (key: Key, { kind, version }: Pick<Operation, "kind" | "version">, base: Operation["base"]): Operation => ({
+  ...{ kind, key, version, base },
+  value: NO_BYTES,
+  expiresUs: null,
+});
+
 /** Past its deadline an operation is a tombstone of the same version: a superseded older value must not return. */
 export function asOfNow(operation: Operation, nowUs: number): Operation {
   if (operation.kind !== "put" || operation.expiresUs === null || operation.expiresUs > nowUs) return operation;

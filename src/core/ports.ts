@@ -86,6 +86,8 @@ export interface BucketStore {
   read(key: Key): Promise<Entry | null>;
   /** Compare-and-set: writes only if the key's last revision is `expected`. The outcome may come synchronously. */
   apply(operation: Operation, expected: Revision, done: (outcome: WriteOutcome) => void): void;
+  /** Removes every message of the key up to the revision, without a trace. KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_DENIED. */
+  forget(key: Key, upTo: Revision): Promise<void>;
 }
 
 export type AppendOutcome =
@@ -105,7 +107,9 @@ export interface OperationLog {
    *  KVGW_STREAM_CHANGED if it is gone, KVGW_READER_LOST, KVGW_UNREACHABLE. */
   scan(from: Sequence, onOperation: (logged: LoggedOperation) => void): Promise<StreamMark>;
   /** The operation of the key with its value, null if the log has none. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
-  read(key: Key): Promise<Operation | null>;
+  read(key: Key): Promise<LoggedOperation | null>;
+  /** Removes the operation of the key if it stands at or below the sequence. KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_DENIED. */
+  forget(key: Key, upTo: Sequence): Promise<void>;
   append(operation: Operation, identity: EntryIdentity, expected: Sequence, done: (outcome: AppendOutcome) => void): void;
 }
 
@@ -130,6 +134,8 @@ export interface PeerLink {
   open(): Promise<StreamMark>;
   /** Operations from `from` on, in sequence order, then as they come. */
   read(from: Sequence, windowOperations: () => number, handlers: PeerHandlers): Promise<Reader>;
+  /** Which log it is, and the sequence of the last operation that it still has. KVGW_LOG_MISSING, KVGW_UNREACHABLE. */
+  lastExisting(): Promise<StreamMark>;
 }
 
 /** What a site may be asked about its bucket. Who asks and who answers have the same methods; between them all fail with

@@ -12,6 +12,7 @@ import { type Checkpoint, isCheckpoint } from "./checkpoint.js";
 import type { Digest, Prefix } from "./digest.js";
 import { type Key, type SiteId, isKey, parseSiteId } from "./ids.js";
 import { DIGEST_PREFIX_LENGTH_MAX, QUESTION_KEYS_MAX, QUESTION_KEY_BYTES_MAX, QUESTION_PREFIXES_MAX } from "./limits.js";
+import { type Moment, isMoment } from "./moment.js";
 import type { OperationKind } from "./operation.js";
 import { type Version, formatVersion, isTimestamp, parseVersion } from "./version.js";
 
@@ -29,6 +30,10 @@ export interface Hello {
   readonly log: Checkpoint;
   /** How far the site has applied the log of each other site. */
   readonly checkpoints: ReadonlyMap<SiteId, Checkpoint>;
+  /** Which hello of this run it is. */
+  readonly moment: Moment;
+  /** Of each other site the hello since which this one holds all that was known there. */
+  readonly equal: ReadonlyMap<SiteId, Moment>;
   readonly digest: Digest;
 }
 
@@ -37,6 +42,8 @@ export interface Summary {
   readonly key: Key;
   readonly version: Version;
   readonly kind: OperationKind;
+  /** Of a tombstone: the count of the site's hellos when it became known there. */
+  readonly since: number | null;
 }
 
 export interface SummaryPage {
@@ -84,32 +91,37 @@ const readVersion = (value: unknown): Version | null => (typeof value === "strin
 const readCheckpoint = (value: unknown): Checkpoint | null =>
   isCheckpoint(value) ? { created: value.created, sequence: value.sequence } : null;
 
+const readMoment = (value: unknown): Moment | null => (isMoment(value) ? { run: value.run, count: value.count } : null);
+
 const PREFIX = new RegExp(`^[0-9a-f]{0,${DIGEST_PREFIX_LENGTH_MAX}}$`);
 const readPrefix = (value: unknown): Prefix | null => (typeof value === "string" && PREFIX.test(value) ? value : null);
 
 export function encodeHello(hello: Hello): unknown {
-  return { ...hello, checkpoints: Object.fromEntries(hello.checkpoints), digest: encodeDigest(hello.digest) };
+  const [checkpoints, equal] = [Object.fromEntries(hello.checkpoints), Object.fromEntries(hello.equal)];
+  return { ...hello, checkpoints, equal, digest: encodeDigest(hello.digest) };
 }
 
 export function decodeHello(value: unknown): Hello | null {
   if (!isFields(value)) return null;
-  const { protocol, site, fingerprint, nowUs, checkpoints } = value;
-  const [log, digest] = [readCheckpoint(value["log"]), decodeDigest(value["digest"])];
+  const { protocol, site, fingerprint, nowUs } = value;
+  const [log, digest, moment] = [readCheckpoint(value["log"]), decodeDigest(value["digest"]), readMoment(value["moment"])];
   const parsed = typeof site === "string" ? parseSiteId(site) : null;
   if (!isCount(protocol) || parsed?.ok !== true || typeof fingerprint !== "string") return null;
   if (typeof nowUs !== "number" || !isTimestamp(nowUs) || log === null || digest === null) return null;
-  const read = isFields(checkpoints) ? decodeCheckpoints(checkpoints) : null;
-  return read === null ? null : { protocol, site: parsed.value, fingerprint, nowUs, log, checkpoints: read, digest };
+  const [checkpoints, equal] = [bySite(value["checkpoints"], readCheckpoint), bySite(value["equal"], readMoment)];
+  if (checkpoints === null || equal === null || moment === null) return null;
+  return { protocol, site: parsed.value, fingerprint, nowUs, log, checkpoints, moment, equal, digest };
 }
 
-function decodeCheckpoints(fields: Fields): ReadonlyMap<SiteId, Checkpoint> | null {
-  const checkpoints = new Map<SiteId, Checkpoint>();
-  for (const [name, checkpoint] of Object.entries(fields)) {
-    const [site, read] = [parseSiteId(name), readCheckpoint(checkpoint)];
-    if (!site.ok || read === null) return null;
-    checkpoints.set(site.value, read);
+function bySite<T>(value: unknown, read: (item: unknown) => T | null): ReadonlyMap<SiteId, T> | null {
+  if (!isFields(value)) return null;
+  const found = new Map<SiteId, T>();
+  for (const [name, item] of Object.entries(value)) {
+    const [site, known] = [parseSiteId(name), read(item)];
+    if (!site.ok || known === null) return null;
+    found.set(site.value, known);
   }
-  return checkpoints;
+  return found;
 }
 
 /** Empty for nothing: most parts of a small bucket. */
@@ -153,13 +165,18 @@ export function decodeVersions(value: unknown): readonly (Summary | null)[] | nu
 
 const KINDS = ["put", "delete", "purge"] as const;
 
-const encodeSummary = ({ key, version, kind }: Summary): unknown => [key, formatVersion(version), KINDS.indexOf(kind)];
+const encodeSummary = ({ key, version, kind, since }: Summary): unknown => {
+  const summary = [key, formatVersion(version), KINDS.indexOf(kind)];
+  return since === null ? summary : [...summary, since];
+};
 
 function decodeSummary(value: unknown): Summary | null {
-  if (!Array.isArray(value) || value.length !== 3) return null;
+  if (!Array.isArray(value) || value.length < 3 || value.length > 4) return null;
   const [key, version] = [readKey(value[0]), readVersion(value[1])];
   const kind = isCount(value[2]) ? KINDS[value[2]] : undefined;
-  return key === null || version === null || kind === undefined ? null : { key, version, kind };
+  const since: unknown = value.length === 4 ? value[3] : null;
+  if (key === null || version === null || kind === undefined || !(since === null || isCount(since))) return null;
+  return { key, version, kind, since };
 }
 
 export function decodeDigestsQuestion(value: unknown): DigestsQuestion | null {

@@ -10,7 +10,7 @@
  */
 import { type DigestTree, createDigestTree } from "./digest.js";
 import type { Key, Revision, SiteId } from "./ids.js";
-import { type Entry, type LoggedOperation, type Operation, isTombstone, sameIdentity } from "./operation.js";
+import { type Entry, type LoggedOperation, type Operation, type OperationKind, isTombstone, sameIdentity, tombstoneOf } from "./operation.js";
 import type { Standing } from "./policy/policy.js";
 import { stampLocalWrite } from "./stamp.js";
 import { type Version, compareVersions, formatVersion } from "./version.js";
@@ -52,8 +52,13 @@ export interface Replica {
    *  that it has no message of. Known is then what the bucket has, so that they can be applied like any other, and a local
    *  write is above them all the same. The log's memory goes with it. */
   takeLost(): readonly Operation[];
+  /** Start only, after the own log: a tombstone of another site, of which the bucket may have no message any more. */
+  remember(key: Key, version: Version, kind: OperationKind): void;
+  /** A tombstone has been swept: nothing is known of the key any more, unless something newer has come. */
+  forget(key: Key, version: Version): void;
   keys(): number;
-  tombstones(): number;
+  /** Every key that holds a tombstone, with the count of hellos (`core/moment.ts`) when it became one. */
+  readonly tombstones: ReadonlyMap<Key, number>;
   /** Of what is known of every key: version and kind. */
   readonly digests: DigestTree;
 }
@@ -63,7 +68,14 @@ export interface Causality {
   aboveUs(key: Key): number;
 }
 
-export function createReplica(site: SiteId): Replica {
+export interface ReplicaOptions {
+  /** The count of hellos now. */
+  readonly moment?: () => number;
+  /** Hears of every tombstone that is new here. */
+  readonly onTombstone?: (key: Key, known: Known) => void;
+}
+
+export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: ReplicaOptions = {}): Replica {
   const knownByKey = new Map<Key, Known>();
   const loggedByKey = new Map<Key, LoggedOperation>();
   // Start only: the values among what the own log has, and what turns out to be lost.
@@ -72,17 +84,33 @@ export function createReplica(site: SiteId): Replica {
   const uncertainByKey = new Map<Key, Version>();
   // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
   const bareByKey = new Map<Key, Revision>();
+  let starting = true;
+  // The newest of the forgotten tombstones: a write of an unknown key is above it, also where a clock has stepped back.
+  let forgottenUs = 0;
   const digests = createDigestTree((key) => describe(knownByKey.get(key)));
-  let tombstones = 0;
+  const tombstones = new Map<Key, number>();
 
   function set(key: Key, next: Known): void {
     const before = knownByKey.get(key);
-    tombstones += Number(isTombstone(next)) - Number(before !== undefined && isTombstone(before));
     knownByKey.set(key, next);
-    if (before === undefined || !isSameStanding(before, next)) digests.touch(key, before === undefined);
+    if (before === undefined || !isSameStanding(before, next)) stand(key, before, next);
     bareByKey.delete(key);
     const uncertain = uncertainByKey.get(key);
     if (uncertain !== undefined && compareVersions(next.version, uncertain) >= 0) uncertainByKey.delete(key);
+  }
+
+  function stand(key: Key, before: Known | undefined, next: Known): void {
+    digests.touch(key, before === undefined);
+    tombstones.delete(key);
+    if (!isTombstone(next)) return;
+    tombstones.set(key, moment());
+    onTombstone?.(key, next);
+  }
+
+  function drop(key: Key): void {
+    knownByKey.delete(key);
+    tombstones.delete(key);
+    digests.forget(key);
   }
 
   function stamp(entry: Entry & { readonly key: Key }, current: Known | undefined, causality: Causality): Observation {
@@ -91,7 +119,8 @@ export function createReplica(site: SiteId): Replica {
       uncertain !== undefined && (current === undefined || compareVersions(uncertain, current.version) > 0)
         ? { version: uncertain, base: undefined }
         : current;
-    const { version, base } = stampLocalWrite(entry, site, previous, causality.aboveUs(entry.key));
+    const aboveUs = Math.max(causality.aboveUs(entry.key), previous === undefined ? forgottenUs : 0);
+    const { version, base } = stampLocalWrite(entry, site, previous, aboveUs);
     const kind = entry.kind === "expired" ? "delete" : entry.kind;
     set(entry.key, { version, base, kind, revision: entry.revision });
     const operation: Operation = { kind, key: entry.key, value: entry.value, version, base, expiresUs: entry.expiresUs };
@@ -99,19 +128,18 @@ export function createReplica(site: SiteId): Replica {
   }
 
   /** What the entry was is not asked any more: it stands below the lost write, and so it may be replaced by it. */
-  function fallBehind(entry: Entry & { readonly key: Key }, logged: LoggedOperation): Observation {
-    const { version } = logged.operation;
+  function fallBehind(entry: Entry & { readonly key: Key }, lost: Operation): Observation {
+    const { version } = lost;
     const below = entry.version ?? { ts: Math.min(entry.timestampUs, version.ts - 1), site };
     set(entry.key, { version: below, base: undefined, kind: entry.kind === "expired" ? "delete" : entry.kind, revision: entry.revision });
-    lostByKey.set(entry.key, logged.operation);
+    lostByKey.set(entry.key, lost);
     // A write over it is newer than what was lost, whatever its clock says.
     uncertainByKey.set(entry.key, version);
     return BEHIND;
   }
 
   function missMessage(key: Key, operation: Operation): void {
-    knownByKey.delete(key);
-    digests.forget(key);
+    drop(key);
     uncertainByKey.set(key, operation.version);
     lostByKey.set(key, operation);
   }
@@ -132,13 +160,18 @@ export function createReplica(site: SiteId): Replica {
         return EXPIRED;
       }
       const logged = loggedByKey.get(key);
-      if (logged !== undefined && isBefore(entry, logged)) return fallBehind(entry, logged);
+      if (logged !== undefined && isBefore(entry, logged)) return fallBehind(entry, logged.operation);
+      const isLogged = logged !== undefined && isSameEntry(logged, entry);
+      const held = entry.version ?? (isLogged ? logged.operation.version : null);
+      if (starting && held !== null && current !== undefined && isRemembered(current, held)) {
+        return fallBehind(entry, tombstoneOf(key, current, current.base));
+      }
       if (entry.version !== null) {
         const base = current !== undefined && compareVersions(current.version, entry.version) === 0 ? current.base : undefined;
         set(key, { version: entry.version, base, kind: entry.kind, revision });
         return ECHO;
       }
-      if (logged !== undefined && isSameEntry(logged, entry)) {
+      if (isLogged) {
         const { version, base, kind } = logged.operation;
         set(key, { version, base, kind, revision });
         return LOGGED;
@@ -183,14 +216,28 @@ export function createReplica(site: SiteId): Replica {
 
     takeLost() {
       for (const [key, operation] of valueByKey) if (revisionOf(key) === 0) missMessage(key, operation);
+      starting = false;
       loggedByKey.clear();
       valueByKey.clear();
       const lost = [...lostByKey.values()];
       lostByKey.clear();
       return lost;
     },
-    keys: () => knownByKey.size - tombstones,
-    tombstones: () => tombstones,
+    remember(key, version, kind) {
+      const current = knownByKey.get(key);
+      if (current !== undefined && compareVersions(current.version, version) >= 0) return;
+      valueByKey.delete(key);
+      set(key, { version, base: undefined, kind, revision: 0 });
+    },
+    forget(key, version) {
+      const current = knownByKey.get(key);
+      if (current !== undefined && isTombstone(current) && compareVersions(current.version, version) === 0) {
+        forgottenUs = Math.max(forgottenUs, version.ts);
+        drop(key);
+      }
+    },
+    keys: () => knownByKey.size - tombstones.size,
+    tombstones,
     digests,
   };
 }
@@ -207,6 +254,10 @@ function isBefore(entry: Entry, { operation, identity }: LoggedOperation): boole
   if (BigInt(entry.timestampNs) >= BigInt(identity.timestampNs)) return false;
   return entry.version === null || compareVersions(entry.version, operation.version) < 0;
 }
+
+/** Whether a tombstone is known from elsewhere, and the bucket shows an entry that is older: it has lost its tail. */
+const isRemembered = (current: Known, held: Version): boolean =>
+  current.revision === 0 && isTombstone(current) && compareVersions(held, current.version) < 0;
 
 function isSameEntry(logged: LoggedOperation, entry: Entry): boolean {
   if (logged.identity === null) return false;

@@ -3,6 +3,7 @@ import type { GatewayConfig } from "../config/config.js";
 import { type BucketCounters, type ReconcileCounters, peerCounters } from "../core/counters.js";
 import type { Reason } from "../core/events.js";
 import type { BucketName, SiteId } from "../core/ids.js";
+import type { SweepSnapshot } from "../pipeline/peers.js";
 import type { PeerSnapshot } from "../pipeline/replicate.js";
 import type { BucketStatus, GatewayStatus, LeaseStatus, PeerStatus, Role, SiteStatus } from "./status.js";
 import type { Supervisor } from "./supervisor.js";
@@ -103,6 +104,7 @@ function bucketStatus(supervisor: Supervisor, site: SiteId): BucketStatus {
     startedAt: iso(supervisor.startedMs()),
     keys,
     tombstones,
+    swept: supervisor.counters().swept,
     conflicts: conflicts(supervisor.counters()),
     setAside,
     peers: record<SiteId, PeerStatus>(
@@ -118,10 +120,10 @@ function bucketStatus(supervisor: Supervisor, site: SiteId): BucketStatus {
 export const peersOf = (supervisor: Supervisor, site: SiteId): readonly SiteId[] =>
   [...supervisor.config().sites.keys()].filter((peer) => peer !== site);
 
-function peerStatus(snapshot: PeerSnapshot | undefined, counted: ReconcileCounters, reason: Reason | null): PeerStatus {
+function peerStatus(snapshot: (PeerSnapshot & SweepSnapshot) | undefined, counted: ReconcileCounters, reason: Reason | null): PeerStatus {
   const { rounds, repairs, lastDurationS, lastMs, lastEqualMs } = counted;
   return {
-    ...(snapshot ?? { state: "starting", reason: null, lagOperations: 0, lagSeconds: 0, checkpoint: 0 }),
+    ...(snapshot ?? { state: "starting", reason: null, lagOperations: 0, lagSeconds: 0, checkpoint: 0, sweepBlocked: 0 }),
     lastReconcileAt: isoOrNull(lastMs),
     lastEqualAt: isoOrNull(lastEqualMs),
     reconcile: { rounds: { ...rounds }, repaired: repairs, durationSeconds: lastDurationS, reason },

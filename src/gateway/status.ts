@@ -61,6 +61,8 @@ export interface BucketStatus {
   readonly startedAt: string;
   readonly keys: number;
   readonly tombstones: number;
+  /** Tombstones forgotten since the process started. */
+  readonly swept: number;
   readonly conflicts: number;
   readonly setAside: number;
   readonly peers: Readonly<Record<SiteId, PeerStatus>>;
@@ -76,6 +78,8 @@ export interface PeerStatus {
   /** The end of the last round that came to its end, and of the last one that proved both sides equal. */
   readonly lastReconcileAt: string | null;
   readonly lastEqualAt: string | null;
+  /** Tombstones old enough to be forgotten, of which it is not known yet that this peer has had them. */
+  readonly sweepBlocked: number;
   readonly reconcile: ReconcileStatus;
 }
 

@@ -18,7 +18,7 @@ import { API_ERROR, apiFailure, notStored, toFailure } from "./failure.js";
 import { type ReadyHeaders, headerLine, isoToNanos, readyHeaders, storedHeaderBlock } from "./message.js";
 import type { Answer } from "./publisher.js";
 import { openPullReader } from "./pull-reader.js";
-import { findStream, lastExisting, lastMessage, markOf, streamManager } from "./streams.js";
+import { findStream, lastExisting, lastMessage, markOf, purgeUpTo, streamManager } from "./streams.js";
 import { HEADER, bucketPrefix, bucketStream, everythingBelow, subjectOf, tailConsumers } from "./subjects.js";
 
 export interface BucketStoreDeps {
@@ -80,6 +80,14 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
         lease.link().publisher.publish(subject, operation.value, headers, (answer) => done(toOutcome(answer, where)));
       } catch (thrown) {
         done({ kind: "failed", error: toFailure(thrown, where) });
+      }
+    },
+
+    async forget(key, upTo) {
+      try {
+        await lease.whileUp(async () => purgeUpTo(await streamManager(lease, null), stream, subjectOf(prefix, key), upTo));
+      } catch (thrown) {
+        throw toFailure(thrown, where);
       }
     },
   };

@@ -21,7 +21,7 @@ import { type LogContext, type LogFormat, logHeaders, logPayload, readLogMessage
 import { storedHeaderBlock } from "./message.js";
 import type { Answer } from "./publisher.js";
 import { scanStream } from "./scan.js";
-import { findStream, lastExisting, lastMessage, markOf, streamManager } from "./streams.js";
+import { findStream, lastExisting, lastMessage, markOf, purgeUpTo, streamManager } from "./streams.js";
 import { ANY_SUBJECT, everythingBelow, keyOfLogSubject, logPrefix, logStream, scanConsumers, subjectOf } from "./subjects.js";
 
 export interface LogPlace {
@@ -89,7 +89,15 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
         const context: LogContext = { origin: names.site, bucket: names.bucket, format: names.format, headersOnly: false };
         const message = { key, block: storedHeaderBlock(stored), payload: stored.data, sequence: stored.seq };
         const read = readLogMessage(message, context);
-        return read.ok ? read.value.operation : null;
+        return read.ok ? read.value : null;
+      } catch (thrown) {
+        throw toFailure(thrown, where);
+      }
+    },
+
+    async forget(key, upTo) {
+      try {
+        await lease.whileUp(async () => purgeUpTo(await streamManager(lease, domain), stream, subjectOf(prefix, key), upTo));
       } catch (thrown) {
         throw toFailure(thrown, where);
       }

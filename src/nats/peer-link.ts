@@ -4,13 +4,13 @@
  */
 import { GatewayError } from "../core/errors.js";
 import type { SiteId } from "../core/ids.js";
-import type { PeerLink } from "../core/ports.js";
+import type { PeerLink, StreamMark } from "../core/ports.js";
 import { toFailure } from "./failure.js";
 import { type LogContext, readLogMessage } from "./log-codec.js";
 import type { LogNames, LogPlace } from "./operation-log.js";
 import { openPullReader } from "./pull-reader.js";
-import { findStream, markOf, streamManager } from "./streams.js";
-import { keyOfLogSubject, logConsumers, logPrefix, logStream } from "./subjects.js";
+import { findStream, lastExisting, markOf, streamManager } from "./streams.js";
+import { ANY_SUBJECT, keyOfLogSubject, logConsumers, logPrefix, logStream } from "./subjects.js";
 
 /** @param names of the peer's log; `names.site` is the peer */
 export function createPeerLink(place: LogPlace, names: LogNames, reader: SiteId): PeerLink {
@@ -20,15 +20,27 @@ export function createPeerLink(place: LogPlace, names: LogNames, reader: SiteId)
   const where = `operation log ${stream}`;
   const context: LogContext = { origin: names.site, bucket: names.bucket, format: names.format, headersOnly: false };
 
+  async function find(): Promise<StreamMark> {
+    try {
+      const info = await lease.whileUp(async () => findStream(await streamManager(lease, domain), stream));
+      if (info !== null) return markOf(info);
+    } catch (thrown) {
+      throw toFailure(thrown, where);
+    }
+    throw new GatewayError("KVGW_LOG_MISSING", `${where}: does not exist yet; start the gateway of ${names.site}: retried`);
+  }
+
   return {
-    async open() {
+    open: find,
+
+    async lastExisting() {
+      const { created } = await find();
       try {
-        const info = await lease.whileUp(async () => findStream(await streamManager(lease, domain), stream));
-        if (info !== null) return markOf(info);
+        const last = await lease.whileUp(async () => lastExisting(await streamManager(lease, domain), stream, ANY_SUBJECT));
+        return { created, lastSequence: last };
       } catch (thrown) {
         throw toFailure(thrown, where);
       }
-      throw new GatewayError("KVGW_LOG_MISSING", `${where}: does not exist yet; start the gateway of ${names.site}: retried`);
     },
 
     async read(from, windowOperations, handlers) {

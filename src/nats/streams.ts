@@ -40,6 +40,11 @@ export async function lastMessage(api: JetStreamManager, stream: string, subject
 export const lastExisting = async (api: JetStreamManager, stream: string, subject: string): Promise<number> =>
   (await lastMessage(api, stream, subject))?.seq ?? 0;
 
+/** Without a trace. The server takes the first sequence that stays. */
+export async function purgeUpTo(api: JetStreamManager, stream: string, subject: string, upTo: number): Promise<void> {
+  await api.streams.purge(stream, { filter: subject, seq: upTo + 1 });
+}
+
 export const markOf = (info: StreamInfo): StreamMark => ({
   created: isoToNanos(info.created),
   lastSequence: info.state.last_seq,

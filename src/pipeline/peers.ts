@@ -24,6 +24,9 @@ import { type Rounds, createRounds } from "./rounds.js";
 import { createRunClock } from "./run-clock.js";
 import { type Answers, createAnswers } from "./serve.js";
 import type { SetAsideStore } from "./set-aside.js";
+import { type Sweep, createSweep } from "./sweep.js";
+import type { TombstoneRecords } from "./tombstone-records.js";
+import type { Witness } from "./witness.js";
 
 export interface Peers {
   /** Until aborted; never rejects. */
@@ -36,7 +39,12 @@ export interface Peers {
   readonly asked: Promise<void>;
   /** A round with every peer, as soon as may be. */
   reconcile(): void;
-  snapshot(): ReadonlyMap<SiteId, PeerSnapshot>;
+  snapshot(): ReadonlyMap<SiteId, PeerSnapshot & SweepSnapshot>;
+}
+
+export interface SweepSnapshot {
+  /** Tombstones that could go, but for this peer. */
+  readonly sweepBlocked: number;
 }
 
 export interface PeersDeps {
@@ -47,6 +55,8 @@ export interface PeersDeps {
   readonly replica: Replica;
   readonly applier: Applier;
   readonly appender: Appender;
+  readonly witness: Witness;
+  readonly records: TombstoneRecords;
   readonly setAsides: SetAsideStore;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   readonly counters: BucketCounters;
@@ -62,27 +72,34 @@ export function createPeers(deps: PeersDeps): Peers {
   const pace = createPace(createRunClock(deps.clock, signal), () => deps.config().limits.opsPerSecond);
   const replications = new Map([...ports.peers].map(([peer, link]) => [peer, replicationOf(deps, peer, link, pace)]));
   const answers = createAnswers({
-    ...{ site: deps.site, replica: deps.replica, store: ports.store, clock: deps.clock },
+    ...{ site: deps.site, replica: deps.replica, store: ports.store, clock: deps.clock, witness: deps.witness },
     fingerprint: () => fingerprintOf(deps.config(), deps.info),
     logged: () => deps.appender.logged(),
     checkpoints: () => checkpointsOf(replications),
   });
-  const rounds = [...ports.questions].map(([peer, asked]) => roundsOf(deps, peer, asked, answers, pace));
+  const sweep = sweepOf(deps, replications);
+  const rounds = [...ports.questions].map(([peer, asked]) => roundsOf(deps, peer, asked, answers, pace, sweep));
   return {
     asked: Promise.all(rounds.map((each) => each.asked)).then(() => undefined),
     async run() {
       const unserve = ports.service.serve(answers);
-      const all = [...replications.values(), ...rounds];
+      const all = [...replications.values(), ...rounds, sweep];
       await Promise.all(all.map((each) => each.run())).finally(unserve);
     },
     hinder: (peer, error) => replications.get(peer as SiteId)?.hinder(error),
     async save() {
-      for (const replication of replications.values()) await replication.save();
+      for (const replication of replications.values()) await replication.save(() => deps.records.durable());
     },
     reconcile() {
       for (const each of rounds) each.request();
     },
-    snapshot: () => new Map([...replications].map(([peer, replication]) => [peer, replication.snapshot()])),
+    snapshot: () =>
+      new Map(
+        [...replications].map(([peer, replication]) => [
+          peer,
+          { ...replication.snapshot(), sweepBlocked: sweep.blockedBy(peer) },
+        ]),
+      ),
   };
 }
 
@@ -98,15 +115,26 @@ function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace
   });
 }
 
-function roundsOf(deps: PeersDeps, peer: SiteId, peerAsked: Questions, own: Answers, pace: Pace): Rounds {
-  const { replica, counters, clock, random, observe, signal } = deps;
+function roundsOf(deps: PeersDeps, peer: SiteId, peerAsked: Questions, own: Answers, pace: Pace, sweep: Sweep): Rounds {
+  const { replica, witness, counters, clock, random, observe, signal } = deps;
   return createRounds({
-    ...{ bucket: deps.config().name, peer, peerAsked, own, replica, counters, clock, random, observe, signal },
+    ...{ bucket: deps.config().name, peer, peerAsked, own, replica, witness, counters, clock, random, observe, signal },
+    isOld: (version) => sweep.isOld(version),
     isTaken: async ({ key, version }) =>
       deps.applier.isBusy(key) || (await deps.setAsides.has(version.site, key, version)),
     apply: (operation) => applyNow(deps, peer, operation, pace),
     intervalMs: () => deps.config().reconcileIntervalMs,
     wake: (callback) => deps.onPeerUp(peer, callback),
+  });
+}
+
+function sweepOf(deps: PeersDeps, replications: ReadonlyMap<SiteId, Replication>): Sweep {
+  const { ports, replica, records, witness, counters, clock, observe, signal } = deps;
+  return createSweep({
+    ...{ bucket: deps.config().name, observe },
+    ...{ store: ports.store, log: ports.log, replica, records, witness, replications, counters, clock, signal },
+    isBusy: (key) => deps.applier.isBusy(key),
+    tombstoneTtlMs: () => deps.config().tombstoneTtlMs,
   });
 }
 

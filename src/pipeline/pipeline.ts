@@ -37,7 +37,7 @@ import { createCapture } from "./capture.js";
 import { type CausalityGuard, loadCausality } from "./causality.js";
 import { createEnd } from "./end.js";
 import { type KeyGate, createKeyGate } from "./key-gate.js";
-import { type Peers, createPeers } from "./peers.js";
+import { type Peers, type SweepSnapshot, createPeers } from "./peers.js";
 import type { PeerSnapshot } from "./replicate.js";
 import { createBackoff, until, wait } from "./retry.js";
 import { createRunClock } from "./run-clock.js";
@@ -45,6 +45,8 @@ import { restoreLost } from "./restore.js";
 import { type SetAsideStore, loadSetAside } from "./set-aside.js";
 import { createHealth } from "./state.js";
 import { type TailPosition, createTailPosition } from "./tail-position.js";
+import { type TombstoneRecords, createTombstoneRecords } from "./tombstone-records.js";
+import { type Witness, createWitness } from "./witness.js";
 
 export interface PipelinePorts {
   readonly store: BucketStore;
@@ -78,7 +80,7 @@ export interface PipelineSnapshot {
   readonly keys: number;
   readonly tombstones: number;
   readonly setAside: number;
-  readonly peers: ReadonlyMap<SiteId, PeerSnapshot>;
+  readonly peers: ReadonlyMap<SiteId, PeerSnapshot & SweepSnapshot>;
 }
 
 export interface Pipeline {
@@ -102,9 +104,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     run: (signal) => runOnce(deps, signal, (now) => (running = now)),
     snapshot: () => ({
       keys: running?.replica.keys() ?? 0,
-      tombstones: running?.replica.tombstones() ?? 0,
+      tombstones: running?.replica.tombstones.size ?? 0,
       setAside: running?.setAsides.count() ?? 0,
-      peers: running?.peers.snapshot() ?? new Map<SiteId, PeerSnapshot>(),
+      peers: running?.peers.snapshot() ?? new Map<SiteId, PeerSnapshot & SweepSnapshot>(),
     }),
     reconcile: () => running?.peers.reconcile(),
   };
@@ -166,6 +168,8 @@ interface Run {
 interface Stages {
   readonly info: BucketInfo;
   readonly replica: Replica;
+  readonly witness: Witness;
+  readonly records: TombstoneRecords;
   readonly appender: Appender;
   readonly applier: Applier;
   readonly setAsides: SetAsideStore;
@@ -207,11 +211,19 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   const setAsides = wanted(await loadSetAside(account));
   const setAside = (what: SetAside, then: () => void) => void setAsides.put(what).then(then, fail);
 
-  const replica = createReplica(site);
+  const witness = createWitness(site, deps.random);
+  const records = createTombstoneRecords({ bucket, state: ports.state, signal });
+  const replica = createReplica(site, {
+    moment: () => witness.count(),
+    onTombstone(key, { version, kind }) {
+      if (version.site !== site) records.note(key, version, kind);
+    },
+  });
   const nowUs = clock.nowMs() * 1_000;
   const restore = (logged: LoggedOperation) =>
     replica.restore({ ...logged, operation: asOfNow(logged.operation, nowUs) }, info.created);
   const mark = wanted(await ports.log.scan(1, (logged) => restore(wanted(logged))));
+  wanted(await records.load((key, version, kind) => replica.remember(key, version, kind)));
   const [gate, position] = [createKeyGate(), createTailPosition(clock)];
   const ground: Ground = { deps, ports, info, causality, setAsides, replica, gate, position, run };
   const appender = appenderOf(ground, mark);
@@ -224,7 +236,7 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   let signalCaughtUp = () => {};
   const caughtUp = new Promise<void>((resolve) => (signalCaughtUp = resolve));
   const tail = await ports.store.tail({ onEntry: capture, onCaughtUp: signalCaughtUp, onLost: fail });
-  return { info, replica, appender, applier, setAsides, setAside, includes, tail, caughtUp };
+  return { info, replica, witness, records, appender, applier, setAsides, setAside, includes, tail, caughtUp };
 }
 
 function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, mark: StreamMark): Appender {

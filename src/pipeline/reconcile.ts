@@ -20,13 +20,15 @@ import {
   RECONCILE_LOOKS_MAX,
   RECONCILE_LOOK_AGAIN_MS,
 } from "../core/limits.js";
-import { type Operation, isTombstone } from "../core/operation.js";
+import { type Operation, isTombstone, tombstoneOf } from "../core/operation.js";
 import type { Clock, Questions } from "../core/ports.js";
+import { isPast } from "../core/moment.js";
 import { type Hello, PROTOCOL, type Summary } from "../core/question.js";
 import type { Replica } from "../core/replica.js";
-import { compareVersions } from "../core/version.js";
+import { type Version, compareVersions } from "../core/version.js";
 import { wait } from "./retry.js";
-import { type Answers, summaryOf, summedUp, tombstoneOf } from "./serve.js";
+import { type Answers, summaryOf, summedUp } from "./serve.js";
+import type { Witness } from "./witness.js";
 
 export interface Round {
   /** `equal`: each side holds what the other had. `different`: not yet, or never where a value is set aside. */
@@ -46,6 +48,9 @@ export interface RoundDeps {
   readonly isTaken: (theirs: Summary) => Promise<boolean>;
   /** Applies, ignores or sets aside; whether it was applied. */
   readonly apply: (operation: Operation) => Promise<boolean>;
+  readonly witness: Witness;
+  /** Whether a tombstone of the version is old enough to have been swept somewhere. */
+  readonly isOld: (version: Version) => boolean;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -64,11 +69,18 @@ export async function runRound(deps: RoundDeps): Promise<Round> {
   const peer = await deps.peerAsked.hello(own);
   refuseUnsuitable(deps.peer, own, peer);
   const skewMs = peer.nowUs / 1_000 - (askedMs + deps.clock.nowMs()) / 2;
-  return { ...(await compare(deps, own, peer)), skewMs };
+  const compared = await compare({ ...deps, hello: peer }, own);
+  if (compared.result === "equal") deps.witness.provedEqual(deps.peer, peer);
+  return { ...compared, skewMs };
 }
 
-async function compare(deps: RoundDeps, own: Hello, peer: Hello): Promise<Pick<Round, "result" | "repaired">> {
-  if (isSame(own.digest, peer.digest)) return { result: "equal", repaired: 0 };
+/** A round, once the peer has answered its first question. */
+interface Meeting extends RoundDeps {
+  readonly hello: Hello;
+}
+
+async function compare(deps: Meeting, own: Hello): Promise<Pick<Round, "result" | "repaired">> {
+  if (isSame(own.digest, deps.hello.digest)) return { result: "equal", repaired: 0 };
   const differences: Difference[] = [];
   let [repaired, seen] = [0, 0];
   for await (const found of narrow(deps)) {
@@ -100,7 +112,7 @@ const isSame = (a: Digest, b: Digest) => a.count === b.count && a.sum === b.sum;
 const DIGITS = [..."0123456789abcdef"];
 
 /** Walks down where digests differ, and lists where few keys are left. Asks for many prefixes at once. */
-async function* narrow(deps: RoundDeps): AsyncGenerator<readonly Difference[]> {
+async function* narrow(deps: Meeting): AsyncGenerator<readonly Difference[]> {
   const { digests } = deps.replica;
   const open: Prefix[] = [""];
   while (open.length > 0 && !deps.signal.aborted) {
@@ -127,24 +139,37 @@ const isShort = (a: Digest, b: Digest) =>
   Math.min(a.count, b.count) <= DIGEST_LEAF_KEYS_MAX && Math.max(a.count, b.count) <= QUESTION_KEYS_MAX;
 
 /** Every key below the prefix on which the two sites differ, page by page. */
-async function* list(deps: RoundDeps, prefix: Prefix): AsyncGenerator<readonly Difference[]> {
+async function* list(deps: Meeting, prefix: Prefix): AsyncGenerator<readonly Difference[]> {
   const unseen = new Set(deps.replica.digests.keys(prefix));
   let after: Key | null = null;
   for (let more = true; more && !deps.signal.aborted; ) {
     const page = await deps.peerAsked.entries(prefix, after);
     for (const { key } of page.summaries) unseen.delete(key);
-    yield page.summaries.flatMap((theirs) => differenceOf(summaryOf(deps.replica, theirs.key), theirs));
+    yield page.summaries.flatMap((theirs) => differenceOf(deps, summaryOf(deps.replica, theirs.key), theirs));
     after = page.summaries.at(-1)?.key ?? null;
     more = page.more && after !== null;
   }
-  yield [...unseen].flatMap((key) => differenceOf(summaryOf(deps.replica, key), null));
+  yield [...unseen].flatMap((key) => differenceOf(deps, summaryOf(deps.replica, key), null));
 }
 
-function differenceOf(own: Summary | null, theirs: Summary | null): Difference[] {
+function differenceOf(meeting: Meeting, own: Summary | null, theirs: Summary | null): Difference[] {
   const key = own?.key ?? theirs?.key;
-  if (key === undefined || (covers(own, theirs) && covers(theirs, own))) return [];
+  if (key === undefined || (holdsHere(meeting, own, theirs) && holdsThere(meeting, theirs, own))) return [];
   return [{ key, own, theirs }];
 }
+
+/** A tombstone of which nothing is known where it certainly was has been swept there: it must not be handed back. */
+const isSwept = ({ isOld }: Meeting, now: Summary | null, then: Summary | null): boolean =>
+  now === null && then !== null && then.since !== null && isTombstone(then) && isOld(then.version);
+
+/** Whether this site has what the peer told, or something newer, or had it until it was swept. */
+const holdsHere = (meeting: Meeting, now: Summary | null, theirs: Summary | null): boolean =>
+  covers(now, theirs) ||
+  (isSwept(meeting, now, theirs) && isPast(meeting.witness.equal().get(meeting.peer), meeting.hello.moment.run, theirs?.since ?? 0));
+
+/** The same of the peer and what this site has. */
+const holdsThere = (meeting: Meeting, now: Summary | null, own: Summary | null): boolean =>
+  covers(now, own) || (isSwept(meeting, now, own) && meeting.witness.hasTold(meeting.hello, own?.since ?? 0));
 
 /** Whether `now` is what `then` was, or newer. Past its deadline an entry is a tombstone of the same version. */
 function covers(now: Summary | null, then: Summary | null): boolean {
@@ -155,8 +180,8 @@ function covers(now: Summary | null, then: Summary | null): boolean {
 }
 
 /** Takes what the peer has that is newer than what is here now; returns how many keys that were. */
-async function repair(deps: RoundDeps, differences: readonly Difference[]): Promise<number> {
-  const behind = differences.filter(({ key, theirs }) => !covers(summaryOf(deps.replica, key), theirs));
+async function repair(deps: Meeting, differences: readonly Difference[]): Promise<number> {
+  const behind = differences.filter(({ key, theirs }) => !holdsHere(deps, summaryOf(deps.replica, key), theirs));
   let repaired = 0;
   const next = behind.values();
   const work = async () => {
@@ -173,7 +198,7 @@ async function repair(deps: RoundDeps, differences: readonly Difference[]): Prom
 }
 
 /** Whether each side has come to hold what the other had; looks again for a while, since the logs are at work. */
-async function settled(deps: RoundDeps, differences: readonly Difference[]): Promise<boolean> {
+async function settled(deps: Meeting, differences: readonly Difference[]): Promise<boolean> {
   let open = differences;
   for (let look = 0; look < RECONCILE_LOOKS_MAX && !deps.signal.aborted; look++) {
     if (look > 0) await wait(deps.clock, RECONCILE_LOOK_AGAIN_MS, deps.signal);
@@ -183,7 +208,7 @@ async function settled(deps: RoundDeps, differences: readonly Difference[]): Pro
   return false;
 }
 
-async function stillOpen(deps: RoundDeps, differences: readonly Difference[]): Promise<readonly Difference[]> {
+async function stillOpen(deps: Meeting, differences: readonly Difference[]): Promise<readonly Difference[]> {
   const open: Difference[] = [];
   for (let from = 0; from < differences.length; from += ASKED_TOGETHER) {
     const some = differences.slice(from, from + ASKED_TOGETHER);
@@ -191,7 +216,7 @@ async function stillOpen(deps: RoundDeps, differences: readonly Difference[]): P
     open.push(
       ...some.filter((difference, at) => {
         const ownNow = summaryOf(deps.replica, difference.key);
-        return !covers(ownNow, difference.theirs) || !covers(theirs[at] ?? null, difference.own);
+        return !holdsHere(deps, ownNow, difference.theirs) || !holdsThere(deps, theirs[at] ?? null, difference.own);
       }),
     );
   }

@@ -36,8 +36,10 @@ export interface Replication {
   hinder(error: GatewayError | null): void;
   /** How far the peer's log has been applied here, null while that is not known. */
   checkpoint(): Checkpoint | null;
-  /** Makes the checkpoint durable if it moved. KVGW_STATE_UNAVAILABLE. */
-  save(): Promise<void>;
+  /** Makes the checkpoint durable if it moved, once what it passes is. KVGW_STATE_UNAVAILABLE. */
+  save(isDurable: () => Promise<void>): Promise<void>;
+  /** Whether everything up to there is applied here, durably, as far as the log still has it. KVGW_UNREACHABLE. */
+  hasRead(head: Checkpoint): Promise<boolean>;
   snapshot(): PeerSnapshot;
 }
 
@@ -218,13 +220,21 @@ export function createReplication(deps: ReplicationDeps): Replication {
       if (reading) enter("live", null);
     },
     checkpoint,
-    async save() {
+    async save(isDurable) {
       const next = session === null ? null : checkpoint();
       if (next === null) return;
       if (saved?.created === next.created && saved.sequence === next.sequence) return;
       if (saved === null && next.sequence === 0) return;
+      await isDurable();
       await deps.state.save(stateKey, next);
       saved = next;
+    },
+    async hasRead(head) {
+      if (head.sequence === 0) return true;
+      if (saved?.created === head.created && saved.sequence >= head.sequence) return true;
+      // What was removed from the end of a log is never read.
+      const { created, lastSequence } = await deps.link.lastExisting();
+      return created === head.created && (lastSequence === 0 || (saved?.created === created && saved.sequence >= lastSequence));
     },
     snapshot() {
       const lagOperations = (session?.reader?.pending() ?? 0) + inHand.operations();

@@ -36,8 +36,8 @@ export async function restoreLost(deps: RestoreDeps, asked: Promise<void>): Prom
     if (signal.aborted) return;
     if (!isMissing(replica, operation)) continue;
     const logged = await deps.log.read(operation.key);
-    if (logged === null || !isMissing(replica, logged)) continue;
-    await applier.restore(logged);
+    if (logged === null || !isMissing(replica, logged.operation)) continue;
+    await applier.restore(logged.operation);
     restored++;
   }
   if (restored > 0) deps.observe({ type: "restored", bucket: deps.bucket, keys: restored });

@@ -6,10 +6,11 @@ import type { Checkpoint } from "../core/checkpoint.js";
 import type { DigestTree } from "../core/digest.js";
 import type { Key, SiteId } from "../core/ids.js";
 import { DIGEST_REFRESH_LEAVES, QUESTION_KEYS_MAX, QUESTION_KEY_BYTES_MAX, SLICE_MS } from "../core/limits.js";
-import { NO_BYTES, type Operation } from "../core/operation.js";
+import { type Operation, tombstoneOf } from "../core/operation.js";
 import type { BucketStore, Clock, Questions } from "../core/ports.js";
 import { type Hello, PROTOCOL, type Summary, type SummaryPage } from "../core/question.js";
 import type { Replica } from "../core/replica.js";
+import type { Witness } from "./witness.js";
 
 export interface AnswerDeps {
   readonly site: SiteId;
@@ -19,6 +20,7 @@ export interface AnswerDeps {
   /** When everything captured so far is in the own log: where that ends. */
   readonly logged: () => Promise<Checkpoint>;
   readonly checkpoints: () => ReadonlyMap<SiteId, Checkpoint>;
+  readonly witness: Witness;
   readonly clock: Clock;
 }
 
@@ -32,12 +34,13 @@ export function createAnswers(deps: AnswerDeps): Answers {
   const { digests } = replica;
 
   async function introduce(): Promise<Hello> {
+    const { site, witness } = deps;
+    const moment = witness.nextHello();
     const log = await deps.logged();
     await summedUp(digests, clock);
-    const { site } = deps;
     const nowUs = Math.floor(clock.nowMs() * 1_000);
-    const [fingerprint, checkpoints] = [deps.fingerprint(), deps.checkpoints()];
-    return { protocol: PROTOCOL, site, fingerprint, nowUs, log, checkpoints, digest: digests.digest("") };
+    const [fingerprint, checkpoints, equal] = [deps.fingerprint(), deps.checkpoints(), witness.equal()];
+    return { protocol: PROTOCOL, site, fingerprint, nowUs, log, checkpoints, moment, equal, digest: digests.digest("") };
   }
 
   return {
@@ -68,7 +71,8 @@ export async function summedUp(digests: DigestTree, clock: Clock): Promise<void>
 
 export function summaryOf(replica: Replica, key: Key): Summary | null {
   const known = replica.get(key);
-  return known === undefined ? null : { key, version: known.version, kind: known.kind };
+  if (known === undefined) return null;
+  return { key, version: known.version, kind: known.kind, since: replica.tombstones.get(key) ?? null };
 }
 
 function pageOf(replica: Replica, keys: readonly Key[], after: Key | null): SummaryPage {
@@ -98,8 +102,3 @@ async function operationOf({ replica, store }: AnswerDeps, key: Key): Promise<Op
   return { kind: "put", key, value: entry.value, version: known.version, base: known.base, expiresUs: entry.expiresUs };
 }
 
-export const tombstoneOf = (key: Key, { kind, version }: Omit<Summary, "key">, base: Operation["base"]): Operation => ({
-  ...{ kind, key, version, base },
-  value: NO_BYTES,
-  expiresUs: null,
-});

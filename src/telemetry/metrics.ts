@@ -63,6 +63,8 @@ const METRICS: Readonly<Record<string, Definition>> = {
   ),
   keys: gauge(BUCKET, "Keys that hold a value", perBucketState((of) => of.keys)),
   tombstones: gauge(BUCKET, "Keys kept only to remember their deletion", perBucketState((of) => of.tombstones)),
+  tombstones_swept_total: counter(BUCKET, "Tombstones forgotten, since no site needs them any more", perBucket((of) => of.swept)),
+  sweep_blocked: gauge(PEER, "Tombstones that could be forgotten, but for this peer", perPeerState((of) => of.sweepBlocked)),
   lag_operations: gauge(PEER, "Operations of a peer not yet applied here", perPeerState((of) => of.lagOperations)),
   lag_seconds: gauge(PEER, "How long a peer's changes have been missing here", perPeerState((of) => of.lagSeconds)),
   reconcile_rounds_total: counter(

@@ -77,6 +77,10 @@ function describe(event: GatewayEvent): Line {
       const message = reason === null ? "reconciled" : "reconcile failed, will be tried again";
       return { level: levelOf(reason?.code), message, fields: { bucket, peer, repaired, ...because(reason) } };
     }
+    case "sweep": {
+      const message = event.reason === null ? "sweeping again" : "tombstones cannot be swept, will be tried again";
+      return { level: levelOf(event.reason?.code), message, fields: { bucket: event.bucket, ...because(event.reason) } };
+    }
     case "bug":
       return { level: "error", message: "mistake of this program, please report it", fields: because(event.reason) };
     case "set-aside": {

@@ -31,6 +31,7 @@ export interface BucketReading {
 export interface PeerReading {
   readonly lagOperations: number;
   readonly lagSeconds: number;
+  readonly sweepBlocked: number;
   readonly lastEqualAt: string | null;
 }
 

@@ -19,6 +19,8 @@ export const helloOf = (more: Partial<Hello> = {}): Hello => ({
     [SITE, { created: "1730542200000000001", sequence: 0 }],
     [siteNamed("constructor"), { created: "0", sequence: Number.MAX_SAFE_INTEGER }],
   ]),
+  moment: { run: "0a1b2c3d4e5f", count: 17 },
+  equal: new Map([[SITE, { run: "f0", count: Number.MAX_SAFE_INTEGER }]]),
   digest: { count: 3, sum: "0123456789abcdef".repeat(2) },
   ...more,
 });

@@ -30,7 +30,7 @@ const UNREACHABLE = { code: "KVGW_UNREACHABLE" };
 const EVERY_BYTE = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 const bytesOf = (length: number) => new Uint8Array(length).map((_, at) => at * 31 + (at >> 8));
 const summary = (key: string, more: Partial<Summary> = {}): Summary => ({
-  ...{ key: keyNamed(key), version: { ts: TS, site: PEER }, kind: "put" },
+  ...{ key: keyNamed(key), version: { ts: TS, site: PEER }, kind: "put", since: null },
   ...more,
 });
 
@@ -81,7 +81,7 @@ export function questionsContract(make: () => Promise<QuestionsRig>): void {
 
     it("for entries is answered page by page, from anywhere", async () => {
       const heard: [string, Key | null][] = [];
-      const page = { summaries: [summary("a"), summary("b.c", { kind: "delete" })], more: true };
+      const page = { summaries: [summary("a"), summary("b.c", { kind: "delete", since: 4 })], more: true };
       const made = await answered({ entries: (...asked) => Promise.resolve((heard.push(asked), page)) });
       expect(await made.asked.entries("0f", null)).toEqual(page);
       expect(await made.asked.entries("", keyNamed("b.c"))).toEqual(page);

@@ -127,12 +127,13 @@ const JUNK: readonly unknown[] = [
 ];
 const HEX = "0123456789abcdef".repeat(2);
 const checkpoint = { created: "1730542200000000000", sequence: 7 };
-const summaries = [["k", "1 a", 0], ["a.b", `${TIMESTAMP_US_MAX} site-b`, 1]];
+const summaries = [["k", "1 a", 0], ["a.b", `${TIMESTAMP_US_MAX} site-b`, 1, 7]];
 const sixteen = Array.from({ length: 16 }, (_, n) => (n === 3 ? `${n} ${HEX}` : ""));
 const SOUND = {
   hello: {
     ...{ protocol: 1, site: "a", fingerprint: HEX, nowUs: 1, log: checkpoint, digest: `3 ${HEX}` },
     checkpoints: { b: checkpoint, c: checkpoint },
+    ...{ moment: { run: "0f", count: 1 }, equal: { b: { run: "a", count: 0 } } },
   },
   digests: [sixteen, sixteen],
   page: { summaries, more: true },

@@ -29,7 +29,9 @@ import {
 } from "../../src/core/question.js";
 import { createReplica } from "../../src/core/replica.js";
 import { createAnswers } from "../../src/pipeline/serve.js";
+import { createWitness } from "../../src/pipeline/witness.js";
 import { anyKey, anySite, anyTs, anyVersion, operationAt } from "./arbitraries.js";
+import { createSeededRandom } from "../memory/seeded-random.js";
 import { keyNamed, siteNamed } from "./names.js";
 
 const COUNT_MAX = 999_999_999_999_999;
@@ -38,7 +40,13 @@ const sum = fc.stringMatching(/^[0-9a-f]{32}$/);
 const NOTHING: Digest = { count: 0, sum: "0".repeat(32) };
 const anyDigest: fc.Arbitrary<Digest> = fc.oneof(fc.constant(NOTHING), fc.record({ count, sum }));
 const anyPrefix = fc.stringMatching(/^[0-9a-f]{0,8}$/);
-const anySummary: fc.Arbitrary<Summary> = fc.record({ key: anyKey, version: anyVersion, kind: fc.constantFrom("put", "delete", "purge") });
+const anySummary: fc.Arbitrary<Summary> = fc.record({
+  key: anyKey,
+  version: anyVersion,
+  kind: fc.constantFrom("put", "delete", "purge"),
+  since: fc.option(fc.maxSafeNat()),
+});
+const anyMoment = fc.record({ run: fc.stringMatching(/^[0-9a-f]{1,32}$/), count: fc.maxSafeNat() });
 const anyCheckpoint = fc.record({ created: fc.string(), sequence: fc.maxSafeNat() });
 const anyHello = fc.record({
   protocol: fc.maxSafeNat(),
@@ -47,6 +55,8 @@ const anyHello = fc.record({
   nowUs: anyTs,
   log: anyCheckpoint,
   checkpoints: fc.uniqueArray(fc.tuple(anySite, anyCheckpoint), { selector: ([site]) => site }).map((all) => new Map(all)),
+  moment: anyMoment,
+  equal: fc.uniqueArray(fc.tuple(anySite, anyMoment), { selector: ([site]) => site }).map((all) => new Map(all)),
   digest: anyDigest,
 });
 /** What the other side gets to read. */
@@ -87,10 +97,13 @@ describe("what is written is read as it was", () => {
 
   it("and nothing that stands beside it", () => {
     const log = { created: "1", sequence: 2, more: { deep: 1 } };
-    const hello = { protocol: 1, site: "a", fingerprint: "", nowUs: 1, log, checkpoints: { b: log }, digest: "", x: 1 };
-    const checkpoint = { created: "1", sequence: 2 };
-    const known = { protocol: 1, site: "a", fingerprint: "", nowUs: 1, log: checkpoint, digest: NOTHING };
-    expect(decodeHello(hello)).toEqual({ ...known, checkpoints: new Map([["b", checkpoint]]) });
+    const moment = { run: "a", count: 2, more: { deep: 1 } };
+    const introduced = { protocol: 1, site: "a", fingerprint: "", nowUs: 1 };
+    const hello = { ...introduced, log, checkpoints: { b: log }, moment, equal: { b: moment }, digest: "", x: 1 };
+    const [checkpoint, plain] = [{ created: "1", sequence: 2 }, { run: "a", count: 2 }];
+    const known = { ...introduced, log: checkpoint, moment: plain, digest: NOTHING };
+    const bySite = { checkpoints: new Map([["b", checkpoint]]), equal: new Map([["b", plain]]) };
+    expect(decodeHello(hello)).toEqual({ ...known, ...bySite });
     expect(decodeFetchQuestion({ key: "k", offset: 0, x: 1 })).toEqual({ key: "k", offset: 0 });
   });
 });
@@ -123,7 +136,13 @@ describe("what is malformed is refused", () => {
     for (const [n, value] of values.entries()) expect(decode(value), `value ${n}`).toBeNull();
   };
   const checkpoint = { created: "1", sequence: 2 };
-  const hello = { protocol: 1, site: "a", fingerprint: "f", nowUs: 1, log: checkpoint, checkpoints: {}, digest: "" };
+  const moment = { run: "0f", count: 1 };
+  const introduced = { protocol: 1, site: "a", fingerprint: "f", nowUs: 1, log: checkpoint };
+  const hello = { ...introduced, checkpoints: {}, moment, equal: {}, digest: "" };
+  const badMoments = [
+    ...[...WRONG, {}, { run: "0f" }, { count: 1 }, { run: "", count: 1 }, { run: "x", count: 1 }, { run: 1, count: 1 }],
+    ...[{ run: "0".repeat(33), count: 1 }, { run: "0", count: -1 }, { run: "0", count: 0.5 }, { run: "0", count: "1" }],
+  ];
   const badSequences = BAD_COUNTS.map((sequence) => ({ created: "1", sequence }));
   const badCheckpoints = [...WRONG, ...badSequences, { created: 1, sequence: 2 }, { sequence: 2 }, {}];
   const sites = (name: unknown): unknown => JSON.parse(`{"${String(name)}":{"created":"1","sequence":2}}`);
@@ -139,6 +158,9 @@ describe("what is malformed is refused", () => {
     refuses((digest) => decodeHello({ ...hello, digest }), BAD_DIGESTS);
     refuses((checkpoints) => decodeHello({ ...hello, checkpoints }), WRONG);
     refuses((checkpoints) => decodeHello({ ...hello, checkpoints: { b: checkpoints } }), badCheckpoints);
+    refuses((equal) => decodeHello({ ...hello, equal }), WRONG);
+    refuses((equal) => decodeHello({ ...hello, equal: { b: equal } }), badMoments);
+    refuses((said) => decodeHello({ ...hello, moment: said }), badMoments);
   });
 
   it("of the sites in a hello, of which none is taken for a part of the object", () => {
@@ -166,9 +188,10 @@ describe("what is malformed is refused", () => {
     refuses(decodePage, [...WRONG, [], {}, { summaries: [] }, { summaries: [], more: 1 }, { summaries: {}, more: true }]);
     refuses(decodeVersions, [...WRONG, {}, [1], [""], [[]], [false]]);
     for (const decode of [inPage, inVersions]) {
-      refuses(decode, [...WRONG.slice(1), ["k", "1 a"], ["k", "1 a", 0, 0], { 0: "k", 1: "1 a", 2: 0, length: 3 }]);
+      refuses(decode, [...WRONG.slice(1), ["k", "1 a"], ["k", "1 a", 0, 0, 0], { 0: "k", 1: "1 a", 2: 0, length: 3 }]);
       refuses((key) => decode([key, "1 a", 0]), BAD_KEYS);
       refuses((version) => decode(["k", version, 0]), BAD_VERSIONS);
+      refuses((since) => decode(["k", "1 a", 1, since]), [true, "0", 0.5, -1, undefined, [], Number.NaN]);
       refuses((kind) => decode(["k", "1 a", kind]), [true, false, "0", 3, 0.5, -1, null, undefined, [], Number.NaN]);
     }
     const many = Array.from({ length: QUESTION_KEYS_MAX + 1 }, () => summary);
@@ -226,6 +249,7 @@ describe("the largest message", () => {
     const answers = createAnswers({
       ...{ site: siteNamed("a"), fingerprint: () => "", replica, checkpoints: () => new Map() },
       ...{ logged: () => Promise.resolve({ created: "", sequence: 0 }), store: {} as BucketStore, clock: {} as Clock },
+      witness: createWitness(siteNamed("a"), createSeededRandom(1)),
     });
     const page = await answers.entries("", null);
     expect(bytesOf(encodePage(page))).toBeLessThan(MESSAGE_BYTES_MAX);
@@ -246,7 +270,7 @@ describe("the largest message", () => {
     const question = decodeVersionsQuestion({ keys: keysOf(length, most) });
     expect(question?.keys).toHaveLength(most);
     expect(decodeVersionsQuestion({ keys: keysOf(length, most + 1) })).toBeNull();
-    const answer = encodeVersions((question?.keys ?? []).map((key) => ({ key, version, kind: "delete" })));
+    const answer = encodeVersions((question?.keys ?? []).map((key) => ({ key, version, kind: "purge", since: Number.MAX_SAFE_INTEGER })));
     expect(bytesOf(answer)).toBeLessThan(MESSAGE_BYTES_MAX);
     expect(bytesOf(question)).toBeLessThan(MESSAGE_BYTES_MAX);
     expect(decodeVersions(sent(answer))).toHaveLength(most);

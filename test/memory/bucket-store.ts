@@ -54,6 +54,7 @@ export function createMemoryBucketStore({ connection, stream, create, nowMs }: M
         const last = mustExist(stream, stream).last(key);
         return last === undefined ? null : asEntry(last);
       }),
+    forget: (key, upTo) => connection.request(() => mustExist(stream, stream).purge(key, upTo)),
     apply(operation, expected, done) {
       const { key, value } = operation;
       const block = applyBlock(operation, expected, messageTtl, history, nowMs());

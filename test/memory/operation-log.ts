@@ -53,7 +53,12 @@ export function createMemoryOperationLog(log: MemoryLog): OperationLog {
       connection.request(() => {
         const last = stream.last(key);
         const found = last === undefined ? null : readStored(last, log, false);
-        return found?.ok ? found.value.operation : null;
+        return found?.ok ? found.value : null;
+      }),
+    forget: (key, upTo) =>
+      connection.request(() => {
+        if (!stream.exists()) throw new GatewayError("KVGW_UNREACHABLE", "no stream answers; retried");
+        stream.purge(key, upTo);
       }),
     append(operation, identity, expected, done) {
       const { key } = operation;

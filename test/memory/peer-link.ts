@@ -17,6 +17,8 @@ export function createMemoryPeerLink(log: MemoryLog): PeerLink {
   };
   return {
     open: () => connection.request(mark),
+    lastExisting: () =>
+      connection.request(() => ({ created: mark().created, lastSequence: Math.max(0, ...[...stream.messages()].map((each) => each.sequence)) })),
     async read(from, windowMessages, handlers) {
       const source = { stream, connection, windowMessages, from: Math.max(1, from) };
       const reader = await connection.request(() => {

@@ -116,7 +116,7 @@ describe("a server that takes small messages only", () => {
   });
 
   it("makes an answer that is larger a refusal which says so", async () => {
-    const summary = { key: keyNamed("k".repeat(60)), version: { ts: 1, site: PEER }, kind: "put" } as const;
+    const summary = { key: keyNamed("k".repeat(60)), version: { ts: 1, site: PEER }, kind: "put", since: null } as const;
     const page = { summaries: Array.from({ length: 300 }, () => summary), more: true };
     const { asked } = await serving({ entries: () => Promise.resolve(page) }, { maxPayload });
     await expect(asked.entries("", null)).rejects.toMatchObject({ code: "KVGW_UNREACHABLE" });

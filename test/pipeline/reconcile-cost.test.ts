@@ -7,13 +7,22 @@ import { encodeDigests, encodeHello, encodePage, encodeVersions } from "../../sr
 import { type Replica, createReplica } from "../../src/core/replica.js";
 import { runRound } from "../../src/pipeline/reconcile.js";
 import { type Answers, createAnswers } from "../../src/pipeline/serve.js";
+import { type Witness, createWitness } from "../../src/pipeline/witness.js";
 import { operationAt } from "../core/arbitraries.js";
 import { keyNamed, siteNamed } from "../core/names.js";
+import { createSeededRandom } from "../memory/seeded-random.js";
 import { createVirtualClock } from "../memory/virtual-clock.js";
 
 const KEYS = 1_000_000;
 const [A, B] = [siteNamed("site-a"), siteNamed("site-b")];
 const clock = createVirtualClock();
+
+const witnesses = new Map<Replica, Witness>();
+function witnessOf(replica: Replica): Witness {
+  const witness = witnesses.get(replica) ?? createWitness(replica === replicas.a ? A : B, createSeededRandom(witnesses.size));
+  witnesses.set(replica, witness);
+  return witness;
+}
 
 function answersOf(replica: Replica): Answers {
   return createAnswers({
@@ -22,6 +31,7 @@ function answersOf(replica: Replica): Answers {
     logged: () => Promise.resolve({ created: "1730542200000000000", sequence: KEYS }),
     checkpoints: () => new Map([[replica === replicas.a ? B : A, { created: "1730542200000000000", sequence: KEYS }]]),
     store: { read: () => Promise.resolve(null) } as never,
+    witness: witnessOf(replica),
   });
 }
 
@@ -51,6 +61,7 @@ async function round() {
   const running = runRound({
     ...{ peer: B, peerAsked: asked, own: answersOf(replicas.a), replica: replicas.a, clock, signal: new AbortController().signal },
     isTaken: () => Promise.resolve(false),
+    ...{ witness: witnessOf(replicas.a), isOld: () => false },
     apply: (operation) => {
       applied.push(operation);
       replicas.a.recordApplied(operation, KEYS + applied.length);

@@ -8,7 +8,6 @@ export const NOT_YET = {
   rejoin: "a site that was restored or removed for long comes back without ghosts",
   twoActives: "two gateways of one site that both work, without the lease, give every write the same version",
   clockGuard: "a version far in the future is set aside and replaced",
-  tombstonesOutside: "a peer's tombstone, or expiry, is known where its message is gone, also after a restart",
   widening: "keys that a changed filter lets in are fetched",
   unseenExpiry: "an entry that was written and expired while nobody looked is known to have been there",
   uncovering: "an expiry that brings an older revision back (history above 1) is noticed",

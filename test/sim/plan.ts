@@ -17,6 +17,8 @@ export interface BucketPlan {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly inFlight: number;
+  readonly tombstoneTtl: string;
+  readonly reconcileInterval: string;
   readonly opsPerSecond: number;
 }
 

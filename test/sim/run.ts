@@ -101,11 +101,14 @@ function addFinals({ sites, recorder }: World): void {
 
 /** Of the lives that end with the run: a lower bound. */
 function countConflicts(world: World, site: string): void {
-  for (const { races, captured, peers } of world.life(site)?.gateway.counters().values() ?? []) {
+  for (const { races, captured, swept, peers } of world.life(site)?.gateway.counters().values() ?? []) {
     world.recorder.count("writes captured", captured);
     world.recorder.count("apply races", races);
-    for (const { conflicts, applied } of peers.values()) {
+    world.recorder.count("tombstones swept", swept);
+    for (const { conflicts, applied, reconcile } of peers.values()) {
       world.recorder.count("operations applied", applied);
+      world.recorder.count("keys repaired by reconcile", reconcile.repairs);
+      world.recorder.count("rounds that proved two sites equal", reconcile.rounds.equal);
       world.recorder.count("conflicts", conflicts.local_won + conflicts.peer_won);
     }
   }

@@ -33,6 +33,9 @@ const MUST_HAPPEN: readonly string[] = [
   "expiries",
   "operations applied",
   "requests lost",
+  "keys repaired by reconcile",
+  "rounds that proved two sites equal",
+  "tombstones swept",
   "answers lost",
   "fault crash at a write (came to it)",
 ];

@@ -2,6 +2,7 @@
  * One of the processes that run seeds: asks for them one by one, and reports what came of each. It is started with the
  * ports over memory in place of those over NATS (`substitute/`).
  */
+import { allowManyListeners } from "../../src/system.js";
 import { drawPlan } from "./draw-plan.js";
 import type { Violation } from "./history.js";
 import type { Plan } from "./plan.js";
@@ -24,6 +25,8 @@ export type Report =
       readonly trace: string | null;
     }
   | { readonly kind: "story"; readonly plan: Plan; readonly tries: number; readonly lines: readonly string[] };
+
+allowManyListeners();
 
 /** Failures that nobody awaited, of the run that goes on. */
 let unhandled: string[] = [];

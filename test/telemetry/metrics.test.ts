@@ -22,6 +22,8 @@ const CONTRACT: Readonly<Record<string, readonly [type: string, ...labels: strin
   replication_latency_seconds: ["histogram", "bucket", "peer"],
   keys: ["gauge", "bucket"],
   tombstones: ["gauge", "bucket"],
+  tombstones_swept_total: ["counter", "bucket"],
+  sweep_blocked: ["gauge", "bucket", "peer"],
   pipeline_state: ["gauge", "bucket", "state"],
   pipeline_restarts_total: ["counter", "bucket"],
   lease_held: ["gauge"],
@@ -202,6 +204,8 @@ describe("gauges", () => {
     const families = await rig().scrape();
     expect(valueOf(families, "keys", { bucket: ORDERS })).toBe(10);
     expect(valueOf(families, "tombstones", { bucket: ORDERS })).toBe(1);
+    expect(valueOf(families, "tombstones_swept_total", { bucket: ORDERS })).toBe(0);
+    expect(valueOf(families, "sweep_blocked", { bucket: ORDERS, peer: SITE_B })).toBe(5);
     expect(valueOf(families, "lag_operations", { bucket: ORDERS, peer: SITE_B })).toBe(3);
     expect(valueOf(families, "lag_seconds", { bucket: ORDERS, peer: SITE_B })).toBe(1.5);
     expect(valueOf(families, "last_equal_timestamp_seconds", { peer: SITE_B })).toBe(1_893_456_000.5);

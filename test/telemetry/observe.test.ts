@@ -114,6 +114,11 @@ const CASES: { readonly [Type in GatewayEvent["type"]]: Case<Type> } = {
     level: "warn",
     fields: { bucket: ORDERS, peer: SITE_B, repaired: 0, code: RETRY.code, reason: RETRY.message },
   },
+  sweep: {
+    event: { type: "sweep", bucket: ORDERS, reason: OPERATOR },
+    level: "error",
+    fields: { bucket: ORDERS, code: OPERATOR.code, reason: OPERATOR.message },
+  },
   bug: {
     event: { type: "bug", reason: { code: "KVGW_INTERNAL", message: "unexpected" } },
     level: "error",

@@ -12,12 +12,13 @@ type Place = "bucket" | "log";
 const streamOf = (world: World, { site, bucket }: PlannedFault, place: Place): MemoryStream | undefined =>
   world.sites.get(site)?.buckets.get(bucket)?.[place];
 
-/** Removes single messages without an event. */
+/** Removes keys whose last message is so, with their history and without an event. */
 function purgeSome(world: World, fault: PlannedFault, place: Place, isWanted: (block: string) => boolean): string | null {
   const stream = streamOf(world, fault, place);
   if (stream === undefined) return null;
   const draw = world.draw.fork(`purge ${fault.atMs}`);
-  const chosen = [...stream.messages()].filter(({ block }) => isWanted(block) && draw.chance(0.5));
+  const lasts = stream.lastOfEach().flatMap((sequence) => stream.next(sequence) ?? []);
+  const chosen = lasts.filter(({ block }) => isWanted(block) && draw.chance(0.5));
   for (const { subject } of chosen) stream.purge(subject);
   return chosen.length === 0 ? null : `${chosen.length} messages of the ${place} ${fault.bucket} at ${fault.site}`;
 }
@@ -73,7 +74,6 @@ export const LOSS_FAULTS: readonly FaultKind[] = [
   {
     ...FAULT,
     name: "any markers purged by a client",
-    needs: "tombstonesOutside",
     onBucket: true,
     strike: (world, fault) => purgeSome(world, fault, "bucket", isMarker),
   },

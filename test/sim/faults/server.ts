@@ -1,5 +1,5 @@
 /** Faults of the NATS servers and of the clocks. */
-import { drawSkew, expires } from "../draw-mix.js";
+import { drawSkew, expires, sweepsSoon } from "../draw-mix.js";
 import { createDraw } from "../draw.js";
 import { bucketOf } from "../world/site.js";
 import type { World } from "../world/world.js";
@@ -58,7 +58,7 @@ export const SERVER_FAULTS: readonly FaultKind[] = [
       const site = world.sites.get(name);
       if (site === undefined) return null;
       const draw = createDraw(Math.floor(choice * 2 ** 32));
-      const skewMs = drawSkew(draw, expires(world.plan.mix));
+      const skewMs = drawSkew(draw, expires(world.plan.mix), !sweepsSoon(world.plan.mix));
       const host = draw.chance(0.2);
       if (host) site.hostSkewMs = Math.sign(skewMs) * Math.min(Math.abs(skewMs), 60_000);
       else site.skewMs = skewMs;

@@ -36,6 +36,8 @@ export function configText(mix: Mix, change: ConfigChange = {}): string {
           opsPerSecond: change.opsPerSecond ?? bucket.opsPerSecond,
         },
         create: { history: bucket.history },
+        tombstoneTtl: bucket.tombstoneTtl,
+        reconcileInterval: bucket.reconcileInterval,
         paused: change.paused?.includes(bucket.name) === true,
       },
     ]);
