@@ -46,7 +46,8 @@ export interface Replica {
   recordUncertain(key: Key, version: Version): void;
   /** Start only, before the tail: what the own log says of its keys. */
   restore(logged: LoggedOperation, bucketCreated: string): void;
-  /** The own log names another version for a revision that we stamped: another gateway of this site was first. */
+  /** The own log names another version for a revision that we stamped, or one of a revision that the tail has not shown yet:
+   *  another gateway of this site was first. */
   adopt(logged: LoggedOperation): void;
   /** Once, when the tail has caught up: the own operations that the bucket shows an older entry in place of, or the values
    *  that it has no message of. Known is then what the bucket has, so that they can be applied like any other, and a local
@@ -69,13 +70,15 @@ export interface Causality {
 }
 
 export interface ReplicaOptions {
+  /** Which of its lives the bucket is in: operations that came from another one say nothing of its revisions. */
+  readonly bucketCreated?: string;
   /** The count of hellos now. */
   readonly moment?: () => number;
   /** Hears of every tombstone that is new here. */
   readonly onTombstone?: (key: Key, known: Known) => void;
 }
 
-export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: ReplicaOptions = {}): Replica {
+export function createReplica(site: SiteId, { bucketCreated, moment = () => 0, onTombstone }: ReplicaOptions = {}): Replica {
   const knownByKey = new Map<Key, Known>();
   const loggedByKey = new Map<Key, LoggedOperation>();
   // Start only: the values among what the own log has, and what turns out to be lost.
@@ -84,6 +87,8 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
   const uncertainByKey = new Map<Key, Version>();
   // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
   const bareByKey = new Map<Key, Revision>();
+  // What another gateway of this site has logged of entries that the tail has not shown here yet.
+  const aheadByKey = new Map<Key, LoggedOperation>();
   let starting = true;
   // The newest of the forgotten tombstones: a write of an unknown key is above it, also where a clock has stepped back.
   let forgottenUs = 0;
@@ -138,6 +143,24 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
     return BEHIND;
   }
 
+  /** The log may have this very entry, or a later one of its key: then there is nothing to log any more. */
+  function stampUnlessLogged(entry: Entry & { readonly key: Key }, current: Known | undefined, causality: Causality): Observation {
+    const ahead = aheadByKey.get(entry.key);
+    if (ahead === undefined) return stamp(entry, current, causality);
+    const { version, base, kind } = ahead.operation;
+    const known: Known = { version, base, kind, revision: entry.revision };
+    const isSame = isSameEntry(ahead, entry);
+    if (isSame || entry.revision < (ahead.identity?.revision ?? 0)) {
+      if (isSame) aheadByKey.delete(entry.key);
+      set(entry.key, known);
+      return LOGGED;
+    }
+    // Overwritten before the tail showed it.
+    aheadByKey.delete(entry.key);
+    const isNewer = current !== undefined && compareVersions(current.version, version) > 0;
+    return stamp(entry, isNewer ? current : known, causality);
+  }
+
   function missMessage(key: Key, operation: Operation): void {
     drop(key);
     uncertainByKey.set(key, operation.version);
@@ -169,6 +192,7 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
       if (entry.version !== null) {
         const base = current !== undefined && compareVersions(current.version, entry.version) === 0 ? current.base : undefined;
         set(key, { version: entry.version, base, kind: entry.kind, revision });
+        if ((aheadByKey.get(key)?.identity?.revision ?? 0) < revision) aheadByKey.delete(key);
         return ECHO;
       }
       if (isLogged) {
@@ -176,7 +200,7 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
         set(key, { version, base, kind, revision });
         return LOGGED;
       }
-      return stamp(entry, current, causality);
+      return stampUnlessLogged(entry, current, causality);
     },
 
     recordApplied(operation, revision) {
@@ -209,7 +233,10 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
     adopt(logged) {
       const { operation, identity } = logged;
       const current = knownByKey.get(operation.key);
-      if (current === undefined || identity === null || current.revision !== identity.revision) return;
+      if (identity === null) return;
+      const isAhead = identity.bucketCreated === bucketCreated && identity.revision > revisionOf(operation.key);
+      if (isAhead) aheadByKey.set(operation.key, logged);
+      if (current?.revision !== identity.revision) return;
       const { version, base, kind } = operation;
       set(operation.key, { version, base, kind, revision: current.revision });
     },

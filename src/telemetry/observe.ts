@@ -68,10 +68,8 @@ function describe(event: GatewayEvent): Line {
       const fields = { bucket: event.bucket, peer: event.peer, reason: event.why };
       return { level: "warn", message: "checkpoint reset", fields };
     }
-    case "restored": {
-      const { bucket, keys } = event;
-      return { level: "warn", message: "the bucket had lost own writes, restored from the operation log", fields: { bucket, keys } };
-    }
+    case "restored":
+      return { level: "warn", message: RESTORED, fields: { bucket: event.bucket, keys: event.keys } };
     case "reconciled": {
       const { bucket, peer, repaired, reason } = event;
       const message = reason === null ? "reconciled" : "reconcile failed, will be tried again";
@@ -90,6 +88,8 @@ function describe(event: GatewayEvent): Line {
     }
   }
 }
+
+const RESTORED = "the bucket had lost own writes, restored from the operation log";
 
 const LEASE_MESSAGE: Readonly<Record<LeaseEvent["state"], string>> = {
   held: "this gateway is the active one of its site",

@@ -168,7 +168,7 @@ describe("a gateway that stood still", () => {
 
 describe("two gateways of one site that both work, without the lease", () => {
   it("lose nothing, end equal, and log every write once", { timeout: TWO_ACTIVES_MS + 120_000 }, async () => {
-    const running = (sites = await startSites({ buckets: "  data: {}", gatewayArgs: ["--no-lease"] }));
+    const running = (sites = await startSites({ buckets: "  data: { reconcileInterval: 5s }", gatewayArgs: ["--no-lease"] }));
     for (const { name } of running.all) await startBeside(running, name, ["--no-lease"]);
     const logs = await Promise.all(running.all.map(followLog));
     const writers = startWriters(running.all);

@@ -59,7 +59,8 @@ export function startLife(deps: LifeDeps, configText: string): Life {
     connections: connectionsOf(deps.sites, linkTo),
     clock,
     random: draw.fork("gateway"),
-    observe: (event) => tell(recorder, site.name, number, event),
+    // What was under way as it was killed says nothing any more.
+    observe: (event) => (phase === "gone" ? undefined : tell(recorder, site.name, number, event)),
     version: "simulated",
     configPath: "gateway.yaml",
     parse: (text) => parseConfigText(text, site.name),
