@@ -8,9 +8,10 @@
  *
  * I4: what a gateway wrote is told by its version header, so there is no "did I write this?" set and no echo loop.
  */
+import { createAhead, isSameEntry } from "./ahead.js";
 import { type DigestTree, createDigestTree } from "./digest.js";
 import type { Key, Revision, SiteId } from "./ids.js";
-import { type Entry, type LoggedOperation, type Operation, type OperationKind, isTombstone, sameIdentity, tombstoneOf } from "./operation.js";
+import { type Entry, type LoggedOperation, type Operation, type OperationKind, isTombstone, tombstoneOf } from "./operation.js";
 import type { Standing } from "./policy/policy.js";
 import { stampLocalWrite } from "./stamp.js";
 import { type Version, compareVersions, formatVersion } from "./version.js";
@@ -71,14 +72,14 @@ export interface Causality {
 
 export interface ReplicaOptions {
   /** Which of its lives the bucket is in: operations that came from another one say nothing of its revisions. */
-  readonly bucketCreated?: string;
+  readonly bucketCreated?: string | null;
   /** The count of hellos now. */
   readonly moment?: () => number;
   /** Hears of every tombstone that is new here. */
   readonly onTombstone?: (key: Key, known: Known) => void;
 }
 
-export function createReplica(site: SiteId, { bucketCreated, moment = () => 0, onTombstone }: ReplicaOptions = {}): Replica {
+export function createReplica(site: SiteId, { bucketCreated = null, moment = () => 0, onTombstone }: ReplicaOptions = {}): Replica {
   const knownByKey = new Map<Key, Known>();
   const loggedByKey = new Map<Key, LoggedOperation>();
   // Start only: the values among what the own log has, and what turns out to be lost.
@@ -87,8 +88,7 @@ export function createReplica(site: SiteId, { bucketCreated, moment = () => 0, o
   const uncertainByKey = new Map<Key, Version>();
   // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
   const bareByKey = new Map<Key, Revision>();
-  // What another gateway of this site has logged of entries that the tail has not shown here yet.
-  const aheadByKey = new Map<Key, LoggedOperation>();
+  const ahead = createAhead(bucketCreated);
   let starting = true;
   // The newest of the forgotten tombstones: a write of an unknown key is above it, also where a clock has stepped back.
   let forgottenUs = 0;
@@ -145,20 +145,14 @@ export function createReplica(site: SiteId, { bucketCreated, moment = () => 0, o
 
   /** The log may have this very entry, or a later one of its key: then there is nothing to log any more. */
   function stampUnlessLogged(entry: Entry & { readonly key: Key }, current: Known | undefined, causality: Causality): Observation {
-    const ahead = aheadByKey.get(entry.key);
-    if (ahead === undefined) return stamp(entry, current, causality);
-    const { version, base, kind } = ahead.operation;
+    const met = ahead.meet(entry);
+    if (met === null) return stamp(entry, current, causality);
+    const { version, base, kind } = met.operation;
     const known: Known = { version, base, kind, revision: entry.revision };
-    const isSame = isSameEntry(ahead, entry);
-    if (isSame || entry.revision < (ahead.identity?.revision ?? 0)) {
-      if (isSame) aheadByKey.delete(entry.key);
-      set(entry.key, known);
-      return LOGGED;
-    }
-    // Overwritten before the tail showed it.
-    aheadByKey.delete(entry.key);
     const isNewer = current !== undefined && compareVersions(current.version, version) > 0;
-    return stamp(entry, isNewer ? current : known, causality);
+    if (!met.isLogged) return stamp(entry, isNewer ? current : known, causality);
+    set(entry.key, known);
+    return LOGGED;
   }
 
   function missMessage(key: Key, operation: Operation): void {
@@ -192,7 +186,7 @@ export function createReplica(site: SiteId, { bucketCreated, moment = () => 0, o
       if (entry.version !== null) {
         const base = current !== undefined && compareVersions(current.version, entry.version) === 0 ? current.base : undefined;
         set(key, { version: entry.version, base, kind: entry.kind, revision });
-        if ((aheadByKey.get(key)?.identity?.revision ?? 0) < revision) aheadByKey.delete(key);
+        ahead.pass(key, revision);
         return ECHO;
       }
       if (isLogged) {
@@ -234,8 +228,7 @@ export function createReplica(site: SiteId, { bucketCreated, moment = () => 0, o
       const { operation, identity } = logged;
       const current = knownByKey.get(operation.key);
       if (identity === null) return;
-      const isAhead = identity.bucketCreated === bucketCreated && identity.revision > revisionOf(operation.key);
-      if (isAhead) aheadByKey.set(operation.key, logged);
+      ahead.note(logged, revisionOf(operation.key));
       if (current?.revision !== identity.revision) return;
       const { version, base, kind } = operation;
       set(operation.key, { version, base, kind, revision: current.revision });
@@ -285,9 +278,3 @@ function isBefore(entry: Entry, { operation, identity }: LoggedOperation): boole
 /** Whether a tombstone is known from elsewhere, and the bucket shows an entry that is older: it has lost its tail. */
 const isRemembered = (current: Known, held: Version): boolean =>
   current.revision === 0 && isTombstone(current) && compareVersions(held, current.version) < 0;
-
-function isSameEntry(logged: LoggedOperation, entry: Entry): boolean {
-  if (logged.identity === null) return false;
-  const { revision, timestampNs } = entry;
-  return sameIdentity(logged.identity, { bucketCreated: logged.identity.bucketCreated, revision, timestampNs });
-}
