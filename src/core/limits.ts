@@ -102,6 +102,22 @@ export const BACKOFF_RESET_MS = 60_000;
 /** Failures in a row that cannot mend themselves (a bucket of the wrong kind) before a pipeline is parked. */
 export const PARK_AFTER_FAILURES = 20;
 
+// ── two gateways of one site ──────────────────────────────────────────────────────────────────────────────────────
+/** How often a waiting gateway looks whether the site has become free. */
+export const LEASE_LOOK_MS = 1_000;
+/** How often the holder looks whether it still is, and renews the lease if somebody has asked since. */
+export const LEASE_RENEW_MS = 2_000;
+/** A lease that was not renewed for so long, by the waiting gateway's own clock, is nobody's: three renewals were missed.
+ *  With a look, a question without an answer and the first round trips, a takeover stays below 15 s. */
+export const LEASE_TTL_MS = 8_000;
+/** Looks in a row at which the server knew of nobody who answers for the holder: after a restart of the server the holder
+ *  may come back a moment later than whoever waits. */
+export const LEASE_ABSENCES = 2;
+/** A gateway answers at once that it is there. */
+export const PRESENCE_ANSWER_MS = 1_000;
+/** Giving the lease back is a courtesy at the end of a stop. */
+export const LEASE_RELEASE_MS = 1_000;
+
 // ── life of the process ───────────────────────────────────────────────────────────────────────────────────────────
 /** SIGTERM to exit: stop pulling, finish what is in flight, checkpoint, drain. */
 export const SHUTDOWN_MS = 10_000;

@@ -203,6 +203,15 @@ export interface SiteState {
   scan(prefix: string, onRecord: (key: string, value: unknown) => void): Promise<void>;
 }
 
+/** Lets gateways of one site find out about each other at their own NATS, without writing anything. */
+export interface Presence {
+  /** Answers for `name` until the returned function is called, which `onAsked` hears of each time. */
+  announce(name: string, onAsked: () => void): () => void;
+  /** Whether somebody answers for `name`; false where the server knows of nobody who could. KVGW_UNREACHABLE,
+   *  KVGW_TIMEOUT, KVGW_DENIED where it cannot be said. */
+  isHere(name: string): Promise<boolean>;
+}
+
 /** Why an operation could not be applied or logged. Metric label: closed. */
 export const SET_ASIDE_REASONS = ["malformed", "invalid_key", "too_large", "foreign_origin", "foreign_bucket", "ghost"] as const;
 export type SetAsideReason = (typeof SET_ASIDE_REASONS)[number];

@@ -11,10 +11,11 @@
  *
  * Length: one state, and every fact that changes it.
  */
+import { createAhead, isSameEntry } from "./ahead.js";
 import { type Deadlines, createDeadlines } from "./deadlines.js";
 import { type DigestTree, createDigestTree } from "./digest.js";
 import type { Key, Revision, SiteId } from "./ids.js";
-import { type Entry, type LoggedOperation, type Operation, type OperationKind, isTombstone, sameIdentity, tombstoneOf } from "./operation.js";
+import { type Entry, type LoggedOperation, type Operation, type OperationKind, isTombstone, tombstoneOf } from "./operation.js";
 import type { Standing } from "./policy/policy.js";
 import { stampLocalWrite } from "./stamp.js";
 import { type Version, compareVersions, formatVersion } from "./version.js";
@@ -60,7 +61,8 @@ export interface Replica {
   recordUncertain(key: Key, version: Version): void;
   /** Start only, before the tail: what the own log says of its keys. */
   restore(logged: LoggedOperation, bucketCreated: string): void;
-  /** The own log names another version for a revision that we stamped: another gateway of this site was first. */
+  /** The own log names another version for a revision that we stamped, or one of a revision that the tail has not shown yet:
+   *  another gateway of this site was first. */
   adopt(logged: LoggedOperation): void;
   /** Once, when the tail has caught up: the own operations that the bucket shows an older entry in place of, or the values
    *  that it has no message of. Known is then what the bucket has, so that they can be applied like any other, and a local
@@ -85,13 +87,15 @@ export interface Causality {
 }
 
 export interface ReplicaOptions {
+  /** Which of its lives the bucket is in: operations that came from another one say nothing of its revisions. */
+  readonly bucketCreated?: string | null;
   /** The count of hellos now. */
   readonly moment?: () => number;
   /** Hears of every tombstone that is new here. */
   readonly onTombstone?: (key: Key, known: Known) => void;
 }
 
-export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: ReplicaOptions = {}): Replica {
+export function createReplica(site: SiteId, { bucketCreated = null, moment = () => 0, onTombstone }: ReplicaOptions = {}): Replica {
   const knownByKey = new Map<Key, Known>();
   const loggedByKey = new Map<Key, LoggedOperation>();
   // Start only: the values among what the own log has, and what turns out to be lost.
@@ -100,6 +104,7 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
   const uncertainByKey = new Map<Key, Version>();
   // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
   const bareByKey = new Map<Key, Revision>();
+  const ahead = createAhead(bucketCreated);
   let starting = true;
   let messages = 0;
   // The newest of the forgotten tombstones: a write of an unknown key is above it, also where a clock has stepped back.
@@ -163,6 +168,18 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
     return BEHIND;
   }
 
+  /** The log may have this very entry, or a later one of its key: then there is nothing to log any more. */
+  function stampUnlessLogged(entry: Entry & { readonly key: Key }, current: Known | undefined, causality: Causality): Observation {
+    const met = ahead.meet(entry);
+    if (met === null) return stamp(entry, current, causality);
+    const { version, base, kind, expiresUs } = met.operation;
+    const known: Known = { version, base, kind, revision: entry.revision };
+    const isNewer = current !== undefined && compareVersions(current.version, version) > 0;
+    if (!met.isLogged) return stamp(entry, isNewer ? current : known, causality);
+    set(entry.key, known, expiresUs);
+    return LOGGED;
+  }
+
   /** Not known any more, and yet every later write of the key is above it. */
   function forsake(key: Key, version: Version): void {
     drop(key);
@@ -201,6 +218,7 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
       if (entry.version !== null) {
         const base = current !== undefined && compareVersions(current.version, entry.version) === 0 ? current.base : undefined;
         set(key, { version: entry.version, base, kind: entry.kind, revision }, entry.expiresUs);
+        ahead.pass(key, revision);
         return ECHO;
       }
       if (isLogged) {
@@ -209,7 +227,7 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
         set(key, { version, base, kind: entry.kind, revision }, expiresUs);
         return LOGGED;
       }
-      return stamp(entry, current, causality);
+      return stampUnlessLogged(entry, current, causality);
     },
 
     recordApplied(operation, revision) {
@@ -260,7 +278,9 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
     adopt(logged) {
       const { operation, identity } = logged;
       const current = knownByKey.get(operation.key);
-      if (current === undefined || identity === null || current.revision !== identity.revision) return;
+      if (identity === null) return;
+      ahead.note(logged, revisionOf(operation.key));
+      if (current?.revision !== identity.revision) return;
       const { version, base, kind, expiresUs } = operation;
       set(operation.key, { version, base, kind, revision: current.revision }, expiresUs);
     },
@@ -320,9 +340,3 @@ function isBefore(entry: Entry, { operation, identity }: LoggedOperation): boole
 /** Whether a tombstone is known from elsewhere, and the bucket shows an entry that is older: it has lost its tail. */
 const isRemembered = (current: Known, held: Version): boolean =>
   current.revision === 0 && isTombstone(current) && compareVersions(held, current.version) < 0;
-
-function isSameEntry(logged: LoggedOperation, entry: Entry): boolean {
-  if (logged.identity === null) return false;
-  const { revision, timestampNs } = entry;
-  return sameIdentity(logged.identity, { bucketCreated: logged.identity.bucketCreated, revision, timestampNs });
-}

@@ -235,6 +235,7 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   const witness = createWitness(site, deps.random);
   const records = createTombstoneRecords({ bucket, state: ports.state, signal });
   const replica = createReplica(site, {
+    bucketCreated: info.created,
     moment: () => witness.count(),
     onTombstone(key, { version, kind }) {
       if (version.site !== site) records.note(key, version, kind);

@@ -37,6 +37,8 @@ function describe(event: GatewayEvent): Line {
       return info("gateway stopping", { signal: event.signal });
     case "gateway-stopped":
       return info("gateway stopped", {});
+    case "lease":
+      return describeLease(event);
     case "config-applied":
     case "config-unchanged":
     case "config-rejected":
@@ -115,6 +117,19 @@ function describeUpkeep(event: UpkeepEvent): Line {
       return { level: levelOf(event.reason?.code), message, fields: { bucket: event.bucket, ...because(event.reason) } };
     }
   }
+}
+
+const LEASE_MESSAGE: Readonly<Record<LeaseEvent["state"], string>> = {
+  held: "this gateway is the active one of its site",
+  waiting: "another gateway of this site is active, waiting as its standby",
+  lost: "another gateway of this site has taken over, waiting as its standby",
+  unknown: "the site's state does not say which gateway is active, going on as before",
+};
+
+type LeaseEvent = Extract<GatewayEvent, { type: "lease" }>;
+
+function describeLease({ state, holder, reason }: LeaseEvent): Line {
+  return { level: levelOf(reason?.code), message: LEASE_MESSAGE[state], fields: { holder, ...because(reason) } };
 }
 
 type ReloadEvent = Extract<GatewayEvent, { type: `config-${string}` }>;

@@ -13,6 +13,7 @@ import { createOperationLog } from "../../src/nats/operation-log.js";
 import { createPeerLink } from "../../src/nats/peer-link.js";
 import { createPeerQuestions } from "../../src/nats/peer-questions.js";
 import { createPeerService } from "../../src/nats/peer-service.js";
+import { createPresence } from "../../src/nats/presence.js";
 import { createSiteState } from "../../src/nats/site-state.js";
 import { bucketPrefix, bucketStream, logPrefix, logStream, stateBucket } from "../../src/nats/subjects.js";
 import { createSystemClock, readSecret } from "../../src/system.js";
@@ -20,7 +21,7 @@ import { bucketNamed } from "../core/names.js";
 import { bucketContents, connectTo, openBucket } from "../support/clients.js";
 import { eventually } from "../support/eventually.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
-import type { BucketOptions, BucketRig, LogRig, PeerRig, QuestionsRig, Rig, StateRig, StreamActions } from "./rigs.js";
+import type { BucketOptions, BucketRig, LogRig, PeerRig, PresenceRig, QuestionsRig, Rig, StateRig, StreamActions } from "./rigs.js";
 import { PEER, SITE } from "./rigs.js";
 
 const QUIET_MS = 150;
@@ -34,6 +35,7 @@ export interface NatsRigs {
   peer(format: LogFormat): Promise<PeerRig>;
   state(): Promise<StateRig>;
   questions(): Promise<QuestionsRig>;
+  presence(): Promise<PresenceRig>;
   stop(): Promise<void>;
 }
 
@@ -59,6 +61,7 @@ export async function startNatsRigs(version: ServerVersion): Promise<NatsRigs> {
     peer: async (format) => peerRig(await ground(), format),
     state: async () => stateRig(await ground(), `site-${made}`),
     questions: async () => questionsRig(server, await ground(), await ground()),
+    presence: async () => presenceRig(server, await ground(), await ground()),
     stop: () => server.dispose(),
   };
 }
@@ -164,6 +167,21 @@ function stateRig(ground: Ground, site: string): StateRig {
   const bucket = stateBucket(site as SiteId);
   const remove: StateRig["remove"] = async (key, how) => (await openBucket(ground.app, bucket))[how](key);
   return { ...ground, state, next, remove };
+}
+
+function presenceRig(server: NatsServer, one: Ground, other: Ground): PresenceRig {
+  return {
+    ...other,
+    one: createPresence(one.lease, SITE),
+    other: createPresence(other.lease, SITE),
+    // What the server sees of it: the connection closes.
+    end: () => one.dispose(),
+    async revive() {
+      await server.restart();
+      await Promise.all([one, other].map(({ lease }) => eventually(() => lease.connected(), { what: "connected again" })));
+    },
+    dispose: async () => void (await Promise.all([one.dispose(), other.dispose()])),
+  };
 }
 
 function questionsRig(server: NatsServer, asking: Ground, answering: Ground): QuestionsRig {
