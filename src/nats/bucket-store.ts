@@ -226,11 +226,8 @@ async function openTail(
       onLost: handlers.onLost,
     },
   );
-  const begin = async () => {
-    await refuseAnother(lease, stream, context().created);
-    await findTarget();
-  };
-  await begin().catch(async (thrown: unknown) => {
+  const begun = refuseAnother(lease, stream, context().created).then(findTarget);
+  await begun.catch(async (thrown: unknown) => {
     await reader.stop();
     throw toFailure(thrown, `tail of ${stream}`);
   });

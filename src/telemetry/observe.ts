@@ -92,11 +92,11 @@ type UpkeepEvent = Extract<GatewayEvent, { type: UpkeepType }>;
 function describeUpkeep(event: UpkeepEvent): Line {
   switch (event.type) {
     case "rejoining": {
-      const message = "the bucket has come back as it was before, or another one; comparing with all peers before it is believed";
+      const message = "the bucket has come back as it was before, or another one, comparing with all peers before it is believed";
       return { level: "warn", message, fields: { bucket: event.bucket, by: event.by } };
     }
     case "rejoined": {
-      const message = "the bucket has been compared with all peers; what had been deleted everywhere is set aside";
+      const message = "the bucket has been compared with all peers, what had been deleted everywhere is set aside";
       return { level: "warn", message, fields: { bucket: event.bucket, ghosts: event.ghosts } };
     }
     case "vanished": {
