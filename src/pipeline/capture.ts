@@ -33,8 +33,11 @@ export function createCapture(deps: CaptureDeps): (entry: Entry, bytes: number) 
   function take(entry: Entry & { readonly key: Key }, bytes: number): void {
     const observation = replica.observe(entry, causality);
     if (observation.kind !== "local-write") return deps.release(bytes);
-    counters.captured++;
-    appender.append(observation.operation, identityOf(entry, bucketCreated), () => deps.release(bytes));
+    appender.append(observation.operation, identityOf(entry, bucketCreated), () => {
+      // Not before: a run that fails hands what it could not log to the next one, which would count it again.
+      counters.captured++;
+      deps.release(bytes);
+    });
   }
 
   function setAside(entry: Entry, bytes: number): void {
