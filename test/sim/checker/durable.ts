@@ -67,10 +67,11 @@ function checkCovered(
   const inLog = (appends.get(`${peer}/${bucket}`) ?? []).filter((logged) => {
     return logged.order < to.order && logged.created === to.created && !ledger.lost.has(logged);
   });
+  const lastOfKey = new Map(inLog.map(({ key, sequence }) => [key, sequence]));
   return inLog.flatMap((operation) => {
     const { sequence, key } = operation;
     if (sequence <= from || sequence > to.sequence || !ledger.takesPart(bucket, key)) return [];
-    const superseded = inLog.some((later) => later.key === key && later.sequence > sequence);
+    const superseded = (lastOfKey.get(key) ?? 0) > sequence;
     if (superseded || isSettled(ledger, site, operation, to.order)) return [];
     const message = `of ${peer} passed ${sequence} (${describe(operation.version)}), which was not settled`;
     return [violation("checkpoints pass what is settled", { site, bucket, key }, message)];
