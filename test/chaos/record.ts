@@ -72,7 +72,7 @@ export function createRecord(): Record {
     history() {
       const all = [...own, ...[...streams.values()].flatMap(inOrder)];
       all.sort((a, b) => (a.atNs < b.atNs ? -1 : a.atNs > b.atNs ? 1 : 0));
-      return all.map(({ atNs, happening }) => ({ ...happening, ms: Number(BigInt(atNs) / 1_000_000n) - begunMs }) as Happening);
+      return all.map(({ atNs, happening }) => ({ ...happening, ms: Number(BigInt(atNs) / 1_000_000n) - begunMs }));
     },
   };
 }

@@ -62,6 +62,15 @@ export interface Report extends Figures {
   /** Of each key that something is wrong with: everything that happened to it. */
   readonly stories: Readonly<Record<string, readonly string[]>>;
   readonly events: readonly FaultBand[];
+  readonly marks: readonly Mark[];
+  /** By site: all lives of its gateway. */
+  readonly memorySamples: Readonly<Record<string, readonly (readonly [ms: number, bytes: number])[]>>;
+}
+
+/** A moment of the run that the picture shows. */
+export interface Mark {
+  readonly ms: number;
+  readonly what: string;
 }
 
 /** A gateway's heap breathes by some MiB; what grows faster than this for minutes is a leak. A figure, not a check. */

@@ -15,7 +15,7 @@ import { figuresOf } from "./figures.js";
 import { type Connection, gatewayConnections, leftoverConsumers, moreThan } from "./leftovers.js";
 import { drawPlan } from "./plan.js";
 import { createRecord } from "./record.js";
-import type { Report } from "./report.js";
+import type { Mark, Report } from "./report.js";
 import { readFinals, untilAtRest } from "./rest.js";
 import { type Stage, createStage } from "./stage.js";
 import { tellStories } from "./stories.js";
@@ -57,6 +57,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
   const found: Violation[] = [];
   const bands: FaultBand[] = [];
   const converged: (number | null)[] = [];
+  const marks: Mark[] = [];
+  const mark = (what: string) => void marks.push({ ms: record.nowMs(), what });
   const wrong = (property: string, messages: readonly string[]) =>
     void found.push(...messages.map((message) => violation(property, {}, message)));
   try {
@@ -70,8 +72,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
       bands.push(...strikes.bands);
       wrong("every fault had its turn", strikes.never.map(({ kind, site }) => `${kind} at ${site} never had`));
       await pauseWriters(stage);
+      mark("healed");
       say(`${clockOf(record.nowMs())} episode ${index + 1} of ${plan.episodes.length} is over, all is healed`);
       wrong("everything comes to rest", await becomeEqual(stage, converged, true));
+      mark("equal");
       say(`${clockOf(record.nowMs())} equal and at rest after ${((converged.at(-1) ?? NaN) / 1_000).toFixed(1)} s`);
     }
     record.add({ what: "phase", phase: "healed" });
@@ -92,7 +96,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
     const seconds = (performance.now() - begunMs) / 1_000;
     const figures = figuresOf({ stage, seed, seconds, lengthMs, bands, converged, found, history });
     const samples = stage.sites.flatMap(({ gateway }) => gateway.samples);
-    return { report: { ...figures, found, stories: tellStories(history, found), events: bands }, history, samples };
+    const memorySamples = Object.fromEntries(stage.sites.map(({ name, gateway }) => [name, gateway.lives.flatMap(({ rss }) => rss)]));
+    const events = bands.sort((a, b) => a.fromMs - b.fromMs);
+    return { report: { ...figures, found, stories: tellStories(history, found), events, marks, memorySamples }, history, samples };
   } finally {
     await stage.dispose();
   }
