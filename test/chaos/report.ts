@@ -75,8 +75,8 @@ export interface Mark {
 
 /** A gateway's heap breathes by some MiB; what grows faster than this for minutes is a leak. A figure, not a check. */
 export const FLAT_BYTES_PER_MINUTE = 8 * 1024 * 1024;
-/** Below this a slope says nothing. */
-const SLOPE_SAMPLES_MIN = 30;
+/** One a second: a younger process still fills its heap, which says nothing. */
+const SLOPE_SAMPLES_MIN = 120;
 
 export function lifeFigures({ site, number, startedMs, endedMs, how, rss }: Life, nowMs: number): LifeFigures {
   const bytes = rss.map(([, value]) => value);

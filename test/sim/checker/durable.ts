@@ -9,6 +9,7 @@ export function checkDurable(ledger: Ledger): Violation[] {
   const checkpoints = new Map<string, Checkpoint>();
   const floors = new Map<string, number>();
   const appends = appendsByLog(ledger);
+  const successors = successorsOf(appends, ledger);
   for (const saved of ledger.saved) {
     const stateKey = `${saved.site} ${saved.key}`;
     const [kind, bucket = "", peer = ""] = saved.key.split(".");
@@ -22,7 +23,7 @@ export function checkDurable(ledger: Ledger): Violation[] {
         found.push(violation("checkpoints rise", { site: saved.site, bucket }, message));
       }
       const place = { site: saved.site, bucket, peer };
-      found.push(...checkCovered(ledger, place, same?.sequence ?? 0, next, appends));
+      found.push(...checkCovered(ledger, place, same?.sequence ?? 0, next, { appends, successors }));
     }
     if (kind === "causality") {
       const { floorUs } = JSON.parse(saved.text) as { readonly floorUs: number };
@@ -57,21 +58,41 @@ function appendsByLog({ logged }: Ledger): ReadonlyMap<string, Logged[]> {
   return appends;
 }
 
+/** Of each operation the next one of its key in the same life of its log. What was lost has none, and is none. */
+function successorsOf(appends: Appends["appends"], { lost }: Ledger): Appends["successors"] {
+  const successors = new Map<Logged, Logged>();
+  for (const list of appends.values()) {
+    const next = new Map<string, Logged>();
+    for (const operation of list.toReversed()) {
+      if (lost.has(operation)) continue;
+      const name = `${operation.created} ${operation.key}`;
+      const successor = next.get(name);
+      if (successor !== undefined) successors.set(operation, successor);
+      next.set(name, operation);
+    }
+  }
+  return successors;
+}
+
+interface Appends {
+  readonly appends: ReadonlyMap<string, readonly Logged[]>;
+  readonly successors: ReadonlyMap<Logged, Logged>;
+}
+
 function checkCovered(
   ledger: Ledger,
   { site, bucket, peer }: { readonly site: string; readonly bucket: string; readonly peer: string },
   from: number,
   to: Checkpoint,
-  appends: ReadonlyMap<string, readonly Logged[]>,
+  { appends, successors }: Appends,
 ): Violation[] {
-  const inLog = (appends.get(`${peer}/${bucket}`) ?? []).filter((logged) => {
-    return logged.order < to.order && logged.created === to.created && !ledger.lost.has(logged);
+  const passed = (appends.get(`${peer}/${bucket}`) ?? []).filter(({ sequence, order, created }) => {
+    return sequence > from && sequence <= to.sequence && order < to.order && created === to.created;
   });
-  const lastOfKey = new Map(inLog.map(({ key, sequence }) => [key, sequence]));
-  return inLog.flatMap((operation) => {
+  return passed.flatMap((operation) => {
     const { sequence, key } = operation;
-    if (sequence <= from || sequence > to.sequence || !ledger.takesPart(bucket, key)) return [];
-    const superseded = (lastOfKey.get(key) ?? 0) > sequence;
+    if (ledger.lost.has(operation) || !ledger.takesPart(bucket, key)) return [];
+    const superseded = (successors.get(operation)?.order ?? Infinity) < to.order;
     if (superseded || isSettled(ledger, site, operation, to.order)) return [];
     const message = `of ${peer} passed ${sequence} (${describe(operation.version)}), which was not settled`;
     return [violation("checkpoints pass what is settled", { site, bucket, key }, message)];
