@@ -8,6 +8,7 @@ import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 import { connectTo } from "../support/clients.js";
 import { eventually } from "../support/eventually.js";
 import { type Record, type Seen, shortValue } from "./record.js";
+import type { Unseen } from "./unseen.js";
 
 export interface WatchedStream {
   readonly stream: string;
@@ -30,7 +31,7 @@ export interface Observer {
   /** The record that stands in the site's state. */
   state(key: string): string | null;
   /** Messages that were stored and nobody saw. */
-  unseen(): readonly { readonly watched: WatchedStream; readonly created: string; readonly sequence: number }[];
+  unseen(): readonly Unseen[];
   /** Messages that a server had told of and did not have any more after its death. */
   forgotten(): number;
   close(): Promise<void>;
@@ -152,7 +153,9 @@ export async function createObserver(site: string, url: string, record: Record):
     last: (stream) => (followed.get(stream)?.next ?? 1) - 1,
     state: (key) => state.get(key)?.text ?? null,
     unseen: () =>
-      [...followed.values()].flatMap(({ watched, created, missing }) => [...missing].map((sequence) => ({ watched, created, sequence }))),
+      [...followed.values()].flatMap(({ watched: { place, bucket }, created, missing }) =>
+        [...missing].map((sequence) => ({ place, site, bucket, created, sequence })),
+      ),
     forgotten: () => forgotten,
     close: () => nats.close().catch(() => undefined),
   };

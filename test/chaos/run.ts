@@ -21,6 +21,7 @@ import { type Stage, createStage } from "./stage.js";
 import { tellStories } from "./stories.js";
 import { type FaultBand, strikeEpisode } from "./strike.js";
 import type { StatusSample } from "./gateways.js";
+import { putBackUnseen } from "./unseen.js";
 import type { Load } from "./writers.js";
 
 export interface ChaosOptions {
@@ -156,6 +157,7 @@ async function addEnd({ record, sites, ...stage }: Stage) {
     if (life !== undefined) life.metrics = await gateway.metrics().catch(() => life.metrics);
     await observer.untilSeen();
   }
+  putBackUnseen(record, sites.flatMap(({ observer }) => observer.unseen()));
   record.add({ what: "phase", phase: "over" });
   const finals = await readFinals({ record, sites, ...stage }, record.history());
   for (const final of finals) record.add({ what: "final", ...final });

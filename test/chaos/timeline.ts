@@ -85,8 +85,8 @@ function drawAll(report: Report, samples: readonly StatusSample[], scale: Scale)
   section(`Memory of gateways (up to ${mib(highest)})`, [...memory.keys()], GRAPH_ROW, (row, y) =>
     graph(memory.get(row) ?? [], y, highest, scale, "memory", mib),
   );
-  parts.push(axis(report, top - 20, scale));
-  return { body: parts.join("\n"), height: top + 20 };
+  // Behind everything else.
+  return { body: [axis(report, top - 20, scale), ...parts].join("\n"), height: top + 20 };
 }
 
 function bandsOf({ events }: Report, row: string, y: number, { x }: Scale): string {
@@ -94,7 +94,7 @@ function bandsOf({ events }: Report, row: string, y: number, { x }: Scale): stri
   return bands.map(({ kind, fromMs, toMs, note }) => {
     // A moment would not be seen.
     const width = Math.max(3, Number(x(toMs)) - Number(x(fromMs)));
-    const strong = kind.endsWith("killed") || kind.startsWith("partition") || kind.includes("invalid") ? "" : " weak";
+    const strong = kind.endsWith("killed") || /^partition|cut off/.test(kind) || kind.includes("invalid") ? "" : " weak";
     const title = `${kind}, ${seconds(fromMs)} to ${seconds(toMs)}: ${note}`;
     return `<rect class="band ${colorOf(row)}${strong}" x="${x(fromMs)}" y="${y + 3}" width="${width.toFixed(1)}" height="${BAND_ROW - 6}"><title>${escape(title)}</title></rect>`;
   }).join("");
