@@ -67,7 +67,10 @@ function write(folder: string, { report, history, samples }: ChaosRun): void {
   if (report.violations > 0) writeFileSync(join(folder, "history.jsonl"), history.map((each) => JSON.stringify(each)).join("\n"));
 }
 
-main().catch((thrown: unknown) => {
-  process.stderr.write(`${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}\n`);
-  process.exitCode = BROKEN;
-});
+main()
+  .catch((thrown: unknown) => {
+    process.stderr.write(`${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}\n`);
+    process.exitCode = BROKEN;
+  })
+  // Not left to Node: where a peer resets a socket that is being reset, its clean-up waits for that socket for ever.
+  .finally(() => process.exit());

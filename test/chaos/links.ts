@@ -17,6 +17,7 @@ export interface Links {
   clear(links: readonly Link[]): void;
   reset(link: Link): number;
   cutOneSide(link: Link, side: "client" | "server"): number;
+  /** Ends what is connected, too. */
   shut(site: string): void;
   open(site: string): void;
   close(): Promise<void>;
@@ -49,7 +50,11 @@ export async function createLinks(ports: ReadonlyMap<string, number>): Promise<L
     clear: (links) => links.forEach((link) => proxy(link).clear()),
     reset: (link) => proxy(link).reset(),
     cutOneSide: (link, side) => proxy(link).cutOneSide(side),
-    shut: (site) => waysTo(site).forEach((way) => way.shut(true)),
+    shut: (site) =>
+      waysTo(site).forEach((way) => {
+        way.shut(true);
+        way.reset();
+      }),
     open: (site) => waysTo(site).forEach((way) => way.shut(false)),
     close: async () => void (await Promise.all([...proxies.values(), ...applications.values()].map((each) => each.close()))),
   };

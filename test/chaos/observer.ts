@@ -98,6 +98,8 @@ export async function createObserver(site: string, url: string, record: Record):
     const info = await api.streams.info(stream.watched.stream);
     const created = nanosOf(info.created);
     if (created !== stream.created) {
+      // Of its life before nothing is left.
+      if (stream.created !== "") lose(stream, 0);
       stream.created = created;
       stream.next = 1;
       stream.missing.clear();
@@ -117,7 +119,10 @@ export async function createObserver(site: string, url: string, record: Record):
     const { place, bucket } = stream.watched;
     for (const sequence of stream.missing) if (sequence > last) stream.missing.delete(sequence);
     stream.next = last + 1;
-    if (place !== "state") record.add({ what: "lost", place, site, bucket, sequence: last });
+    if (place === "state") {
+      state.clear();
+      record.forgetState(site);
+    } else record.add({ what: "lost", place, site, bucket, sequence: last });
   }
 
   async function fetchOne(stream: Followed, sequence: number): Promise<void> {

@@ -59,7 +59,7 @@ export async function createProxy(targetPort: number): Promise<Proxy> {
   const halfOpen = new Set<Connection>();
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
     client.on("error", () => undefined);
-    if (isShut) return void client.resetAndDestroy();
+    if (isShut) return reset(client);
     const connection = createConnection(client, targetPort, () => weather);
     connections.add(connection);
     for (const side of connection.sides) {
@@ -128,7 +128,7 @@ function createConnection(client: Socket, targetPort: number, weather: () => Wea
     if (isHeld()) return;
     for (const [index, side] of sides.entries()) {
       const other = sides[1 - index];
-      if (side.destroyed && other?.destroyed === false && pipes[index]?.isEmpty() === true) other.resetAndDestroy();
+      if (side.destroyed && other?.destroyed === false && pipes[index]?.isEmpty() === true) reset(other);
     }
   }
   const stir = () => {
@@ -149,16 +149,22 @@ function createConnection(client: Socket, targetPort: number, weather: () => Wea
     stir,
     reset: () => {
       mute = true;
-      for (const side of sides) side.resetAndDestroy();
+      for (const side of sides) reset(side);
     },
     cut(side) {
       if (mute || sides.some(({ destroyed }) => destroyed)) return false;
       mute = true;
-      (side === "client" ? client : server).resetAndDestroy();
+      reset(side === "client" ? client : server);
       return true;
     },
     isOpen: () => sides.some(({ destroyed }) => !destroyed),
   };
+}
+
+/** Node does not close a socket that is reset while it is ending, and does not reset one that is still connecting. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded || socket.connecting) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 interface Pipe {

@@ -29,6 +29,8 @@ export interface Record {
   /** Happens now, by the clock of this process. */
   add(happening: Unstamped<Happening>): void;
   see(seen: Seen): void;
+  /** The site's state was put back to an older copy: what was saved before cannot be compared with what comes. */
+  forgetState(site: string): void;
   seen(): number;
   /** Milliseconds since the run began. */
   nowMs(): number;
@@ -57,6 +59,7 @@ export function createRecord(): Record {
   const begunMs = Date.now();
   const own: Stamped[] = [];
   const streams = new Map<string, Seen[]>();
+  const forgottenNs = new Map<string, string>();
   let count = 0;
   return {
     add: (happening) => void own.push({ atNs: nsOfMs(Date.now()), happening }),
@@ -67,10 +70,12 @@ export function createRecord(): Record {
       if (stream === undefined) streams.set(name, [seen]);
       else stream.push(seen);
     },
+    forgetState: (site) => void forgottenNs.set(site, nsOfMs(Date.now())),
     seen: () => count,
     nowMs: () => Date.now() - begunMs,
     history() {
-      const all = [...own, ...[...streams.values()].flatMap(inOrder)];
+      const isKept = ({ atNs, happening }: Stamped) => happening.what !== "saved" || atNs >= (forgottenNs.get(happening.site) ?? "");
+      const all = [...own, ...[...streams.values()].flatMap(inOrder).filter(isKept)];
       all.sort((a, b) => (a.atNs < b.atNs ? -1 : a.atNs > b.atNs ? 1 : 0));
       return all.map(({ atNs, happening }) => ({ ...happening, ms: Number(BigInt(atNs) / 1_000_000n) - begunMs }));
     },

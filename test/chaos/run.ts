@@ -2,7 +2,6 @@
  * One run: start everything, let episodes of faults happen under load, heal after each and wait until all sites are equal;
  * at the end a stretch without faults to count by, a look at what was left behind, and the checker over all that was seen.
  */
-import { mkdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { check } from "../sim/checker/check.js";
 import { createDraw } from "../sim/draw.js";
@@ -13,7 +12,7 @@ import { compareCounts, compareGauges, compareLives, createLogged } from "./comp
 import { BUCKETS, SITES } from "./config-text.js";
 import { figuresOf } from "./figures.js";
 import { type Connection, gatewayConnections, leftoverConsumers, moreThan } from "./leftovers.js";
-import { drawPlan } from "./plan.js";
+import { type Episode, drawPlan } from "./plan.js";
 import { createRecord } from "./record.js";
 import type { Mark, Report } from "./report.js";
 import { readFinals, untilAtRest } from "./rest.js";
@@ -48,64 +47,103 @@ const CALM_MS = 3_000;
 /** Nothing may be written in this time once everything is at rest; a round of reconcile falls into most of it. */
 const IDLE_MS = 4_000;
 
+/** What a run has come to so far. */
+interface Course {
+  readonly stage: Stage;
+  readonly options: ChaosOptions;
+  readonly begunMs: number;
+  readonly found: Violation[];
+  readonly bands: FaultBand[];
+  readonly converged: (number | null)[];
+  readonly marks: Mark[];
+  /** For whoever watches, with the time. */
+  say(line: string): void;
+  wrong(property: string, messages: readonly string[]): void;
+}
+
 export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
-  const { seed, lengthMs, folder, load, say } = options;
+  const { seed, lengthMs, folder, load } = options;
   const begunMs = performance.now();
-  mkdirSync(folder, { recursive: true });
   const record = createRecord();
   const plan = drawPlan(seed, lengthMs);
   const stage = await createStage({ folder, record, draw: createDraw(seed), load });
   const found: Violation[] = [];
-  const bands: FaultBand[] = [];
-  const converged: (number | null)[] = [];
-  const marks: Mark[] = [];
-  const mark = (what: string) => void marks.push({ ms: record.nowMs(), what });
-  const wrong = (property: string, messages: readonly string[]) =>
-    void found.push(...messages.map((message) => violation(property, {}, message)));
+  const course: Course = {
+    ...{ stage, options, begunMs, found, bands: [], converged: [], marks: [] },
+    say: (line) => options.say(`${clockOf(record.nowMs())} ${line}`),
+    wrong: (property, messages) => void found.push(...messages.map((message) => violation(property, {}, message))),
+  };
   try {
-    say(`seed ${seed}: 3 servers ${stage.sites[0]?.server.version ?? ""}, 3 gateways, ${load.writesPerSecond * SITES.length} writes a second`);
-    wrong("everything comes to rest", await becomeEqual(stage, converged, false));
+    course.say(`seed ${seed}: 3 servers ${stage.sites[0]?.server.version ?? ""}, 3 gateways, ${load.writesPerSecond * SITES.length} writes a second`);
+    const { missing } = await untilAtRest(stage, AT_REST_WITHIN_MS);
+    course.wrong(REST, missing);
     const connections = await gatewayConnections(stage);
     for (const [index, episode] of plan.episodes.entries()) {
-      for (const { writers } of stage.sites) writers.resume();
-      const onBand = (band: FaultBand) => say(`${clockOf(band.fromMs)} ${band.kind} for ${((band.toMs - band.fromMs) / 1_000).toFixed(1)} s: ${band.note}`);
-      const strikes = await strikeEpisode(stage, episode, onBand);
-      bands.push(...strikes.bands);
-      wrong("every fault had its turn", strikes.never.map(({ kind, site }) => `${kind} at ${site} never had`));
-      await pauseWriters(stage);
-      mark("healed");
-      say(`${clockOf(record.nowMs())} episode ${index + 1} of ${plan.episodes.length} is over, all is healed`);
-      wrong("everything comes to rest", await becomeEqual(stage, converged, true));
-      mark("equal");
-      say(`${clockOf(record.nowMs())} equal and at rest after ${((converged.at(-1) ?? NaN) / 1_000).toFixed(1)} s`);
+      await goThrough(course, episode);
+      course.say(`equal and at rest after ${seconds(course.converged.at(-1) ?? NaN)}, episode ${index + 1} of ${plan.episodes.length}`);
     }
-    record.add({ what: "phase", phase: "healed" });
-    const counts = await calmStretch(stage);
-    wrong("everything comes to rest", counts.missing);
-    wrong("nothing is left behind", await untilTidy(stage, connections));
-    const atRest = found.every(({ property }) => property !== "everything comes to rest");
-    if (atRest) record.add({ what: "phase", phase: "idle" });
-    await sleep(IDLE_MS);
-    const finals = await addEnd(stage);
-    const history = record.history();
-    const logged = createLogged(history);
-    found.push(...check(history, setup()));
-    if (atRest) wrong("metrics are the history", compareCounts(counts.counted, logged, counts.fromMs, counts.toMs));
-    if (atRest) wrong("metrics are the history", stage.sites.flatMap(({ name, gateway }) => compareGauges(name, gateway.lives.at(-1)?.metrics ?? new Map(), finals)));
-    wrong("metrics are the history", stage.sites.flatMap(({ gateway }) => compareLives(gateway.lives, logged)));
-    wrong("no gateway ends by itself", stage.sites.flatMap(({ name, gateway }) => gateway.ownEnds.map((end) => `${name}: ${end}`)));
-    const seconds = (performance.now() - begunMs) / 1_000;
-    const figures = figuresOf({ stage, seed, seconds, lengthMs, bands, converged, found, history });
-    const samples = stage.sites.flatMap(({ gateway }) => gateway.samples);
-    const memorySamples = Object.fromEntries(stage.sites.map(({ name, gateway }) => [name, gateway.lives.flatMap(({ rss }) => rss)]));
-    const events = bands.sort((a, b) => a.fromMs - b.fromMs);
-    return { report: { ...figures, found, stories: tellStories(history, found), events, marks, memorySamples }, history, samples };
+    return await judge(course, connections);
   } finally {
     await stage.dispose();
   }
 }
 
+const REST = "everything comes to rest";
+const METRICS = "metrics are the history";
+
+/** One episode of faults under load, and the healing after it. */
+async function goThrough(course: Course, episode: Episode): Promise<void> {
+  const { stage, bands, marks, converged, say, wrong } = course;
+  const mark = (what: string) => void marks.push({ ms: stage.record.nowMs(), what });
+  for (const { writers } of stage.sites) writers.resume();
+  const strikes = await strikeEpisode(stage, episode, ({ kind, fromMs, toMs, note }) => say(`${kind} for ${seconds(toMs - fromMs)}: ${note}`));
+  bands.push(...strikes.bands);
+  wrong("every fault had its turn", strikes.never.map(({ kind, site }) => `${kind} at ${site} never had`));
+  await pauseWriters(stage);
+  mark("healed");
+  say("all is healed");
+  const { afterMs, missing } = await untilAtRest(stage, AT_REST_WITHIN_MS);
+  converged.push(afterMs);
+  mark("equal");
+  wrong(REST, missing);
+}
+
+async function judge(course: Course, connections: readonly Connection[]): Promise<ChaosRun> {
+  const { stage, found, wrong } = course;
+  const { record, sites } = stage;
+  record.add({ what: "phase", phase: "healed" });
+  const counts = await calmStretch(stage);
+  wrong(REST, counts.missing);
+  wrong("nothing is left behind", await untilTidy(stage, connections));
+  const isAtRest = found.every(({ property }) => property !== REST);
+  if (isAtRest) record.add({ what: "phase", phase: "idle" });
+  await sleep(IDLE_MS);
+  const finals = await addEnd(stage);
+  const history = record.history();
+  const logged = createLogged(history);
+  found.push(...check(history, setup()));
+  // Before everything is at rest gateways may count what they have not told yet.
+  if (isAtRest) {
+    wrong(METRICS, compareCounts(counts.counted, logged, counts.fromMs, counts.toMs));
+    wrong(METRICS, sites.flatMap(({ name, gateway }) => compareGauges(name, gateway.lives.at(-1)?.metrics ?? new Map(), finals)));
+  }
+  wrong(METRICS, sites.flatMap(({ gateway }) => compareLives(gateway.lives, logged)));
+  wrong("no gateway ends by itself", sites.flatMap(({ name, gateway }) => gateway.ownEnds.map((end) => `${name}: ${end}`)));
+  return { report: reportOf(course, history), history, samples: sites.flatMap(({ gateway }) => gateway.samples) };
+}
+
+function reportOf({ stage, options, begunMs, found, bands, converged, marks }: Course, history: readonly Happening[]): Report {
+  const elapsed = { seed: options.seed, lengthMs: options.lengthMs, seconds: (performance.now() - begunMs) / 1_000 };
+  const memorySamples = Object.fromEntries(stage.sites.map(({ name, gateway }) => [name, gateway.lives.flatMap(({ rss }) => rss)]));
+  return {
+    ...figuresOf({ ...elapsed, stage, bands, converged, found, history }),
+    ...{ found, stories: tellStories(history, found), marks, memorySamples },
+    events: [...bands].sort((a, b) => a.fromMs - b.fromMs),
+  };
+}
+
 const clockOf = (ms: number) => `${(ms / 1_000).toFixed(1).padStart(6)} s `;
+const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
 
 const setup = () => ({
   buckets: BUCKETS.map(({ name }) => ({ name, sites: SITES, format: "raw" as const, include: [">"], exclude: [] })),
@@ -113,12 +151,6 @@ const setup = () => ({
 });
 
 const pauseWriters = async (stage: Stage) => void (await Promise.all(stage.sites.map(({ writers }) => writers.pause())));
-
-async function becomeEqual(stage: Stage, converged: (number | null)[], counts: boolean): Promise<readonly string[]> {
-  const { afterMs, missing } = await untilAtRest(stage, AT_REST_WITHIN_MS);
-  if (counts) converged.push(afterMs);
-  return missing;
-}
 
 /** Writes and no faults, from rest to rest: what was counted over it can be compared exactly. */
 async function calmStretch(stage: Stage) {

@@ -1,10 +1,10 @@
 /** Faults in which something durable is lost or comes back, and the one in which two gateways take themselves for the same. */
 import { jetstreamManager } from "@nats-io/jetstream";
 import { cp, rm } from "node:fs/promises";
-import { SITES, addressVariable } from "../config-text.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { BUCKETS, SITES, addressVariable } from "../config-text.js";
 import { freePorts } from "../../support/nats-process.js";
 import { startGatewayProcess } from "../../support/gateway-process.js";
-import { BUCKETS } from "../config-text.js";
 import { type Stage, logStream } from "../stage.js";
 import { FAULT, type FaultKind, type PlannedFault, type Struck, serverOf } from "./fault.js";
 import { takeServerDown } from "./process.js";
@@ -27,6 +27,9 @@ async function rewind(stage: Stage, { site }: PlannedFault): Promise<Struck> {
   return { note: `the store of ${site} will be put back to how it is now`, end };
 }
 
+/** What was on its way to a server when its ways were shut has arrived. */
+const SILENCE_MS = 100;
+
 function recreate(name: string, streamOf: (site: string, bucket: string) => string): FaultKind {
   return {
     ...FAULT,
@@ -39,9 +42,11 @@ function recreate(name: string, streamOf: (site: string, bucket: string) => stri
       const { observer } = stage.site(site);
       const api = await jetstreamManager(observer.nats);
       const stream = streamOf(site, bucket);
-      await observer.untilSeen();
       const { config } = await api.streams.info(stream);
+      // Nobody writes meanwhile, so that it is certain what belongs to which life.
       stage.links.shut(site);
+      await sleep(SILENCE_MS);
+      await observer.untilSeen();
       await api.streams.delete(stream);
       await api.streams.add(config);
       await observer.catchUp();
