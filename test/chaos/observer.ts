@@ -119,10 +119,13 @@ export async function createObserver(site: string, url: string, record: Record):
     const { place, bucket } = stream.watched;
     for (const sequence of stream.missing) if (sequence > last) stream.missing.delete(sequence);
     stream.next = last + 1;
+    stream.given.clear();
     if (place === "state") {
+      // As it stands now, it is read again.
       state.clear();
-      record.forgetState(site);
-    } else record.add({ what: "lost", place, site, bucket, sequence: last });
+      stream.next = 1;
+    }
+    record.lose({ place, site, bucket, sequence: last });
   }
 
   async function fetchOne(stream: Followed, sequence: number): Promise<void> {

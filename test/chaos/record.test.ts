@@ -37,6 +37,23 @@ describe("the record of a run", () => {
     expect(record.history()[1]?.ms).toBeGreaterThan(50_000);
   });
 
+  it("keeps apart what had a sequence before a loss, and what got it afterwards", () => {
+    const record = createRecord();
+    record.see(seen({ sequence: 1, atUs: -120e6 }));
+    record.see(seen({ sequence: 2, atUs: -110e6 }));
+    record.lose({ place: "bucket", site: "site-a", bucket: "config", sequence: 1 });
+    record.see(seen({ sequence: 2, atUs: 1 }));
+    expect(told(record)).toEqual(["bucket site-a 1", "bucket site-a 2", "lost", "bucket site-a 2"]);
+  });
+
+  it("forgets what was saved before a site's state was put back", () => {
+    const record = createRecord();
+    record.see(seen({ place: "state", atUs: -120e6, value: "before" }));
+    record.lose({ place: "state", site: "site-a", bucket: "KVGW_site-a", sequence: 0 });
+    record.see(seen({ place: "state", atUs: 1, value: "after" }));
+    expect(record.history()).toMatchObject([{ what: "saved", text: "after" }]);
+  });
+
   it("takes a site's state for what was saved", () => {
     const record = createRecord();
     record.see(seen({ place: "state", key: "checkpoint.config.site-b", value: '{"sequence":3}', atUs: 1 }));

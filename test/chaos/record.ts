@@ -29,8 +29,9 @@ export interface Record {
   /** Happens now, by the clock of this process. */
   add(happening: Unstamped<Happening>): void;
   see(seen: Seen): void;
-  /** The site's state was put back to an older copy: what was saved before cannot be compared with what comes. */
-  forgetState(site: string): void;
+  /** A stream was put back to an older copy, or made anew: its sequences come again. What was saved in a site's state before
+   *  that cannot be compared with what comes. */
+  lose(lost: Pick<Seen, "place" | "site" | "bucket" | "sequence">): void;
   seen(): number;
   /** Milliseconds since the run began. */
   nowMs(): number;
@@ -59,18 +60,27 @@ export function createRecord(): Record {
   const begunMs = Date.now();
   const own: Stamped[] = [];
   const streams = new Map<string, Seen[]>();
+  /** By stream: how often it lost something. */
+  const losses = new Map<string, number>();
   const forgottenNs = new Map<string, string>();
   let count = 0;
+  const add = (happening: Unstamped<Happening>) => void own.push({ atNs: nsOfMs(Date.now()), happening });
+  const nameOf = ({ place, site, bucket }: Pick<Seen, "place" | "site" | "bucket">) => `${place} ${site} ${bucket}`;
   return {
-    add: (happening) => void own.push({ atNs: nsOfMs(Date.now()), happening }),
+    add,
     see(seen) {
       count++;
-      const name = `${seen.place} ${seen.site} ${seen.bucket} ${seen.created}`;
+      const name = `${nameOf(seen)} ${seen.created} ${losses.get(nameOf(seen)) ?? 0}`;
       const stream = streams.get(name);
       if (stream === undefined) streams.set(name, [seen]);
       else stream.push(seen);
     },
-    forgetState: (site) => void forgottenNs.set(site, nsOfMs(Date.now())),
+    lose({ place, ...lost }) {
+      const name = nameOf({ place, ...lost });
+      losses.set(name, (losses.get(name) ?? 0) + 1);
+      if (place === "state") forgottenNs.set(lost.site, nsOfMs(Date.now()));
+      else add({ what: "lost", place, ...lost });
+    },
     seen: () => count,
     nowMs: () => Date.now() - begunMs,
     history() {
