@@ -162,7 +162,8 @@ export async function createObserver(site: string, url: string, record: Record):
     state: (key) => state.get(key)?.text ?? null,
     unseen: () =>
       [...followed.values()].flatMap(({ watched: { place, bucket }, created, missing }) =>
-        [...missing].map((sequence) => ({ place, site, bucket, created, sequence })),
+        // Of a site's state only what stands matters.
+        place === "state" ? [] : [...missing].map((sequence) => ({ place, site, bucket, created, sequence })),
       ),
     forgotten: () => forgotten,
     close: () => nats.close().catch(() => undefined),

@@ -8,8 +8,7 @@ export function checkDurable(ledger: Ledger): Violation[] {
   const found: Violation[] = [];
   const checkpoints = new Map<string, Checkpoint>();
   const floors = new Map<string, number>();
-  const appends = appendsByLog(ledger);
-  const successors = successorsOf(appends, ledger);
+  const appends = readAppends(ledger);
   for (const saved of ledger.saved) {
     const stateKey = `${saved.site} ${saved.key}`;
     const [kind, bucket = "", peer = ""] = saved.key.split(".");
@@ -23,7 +22,7 @@ export function checkDurable(ledger: Ledger): Violation[] {
         found.push(violation("checkpoints rise", { site: saved.site, bucket }, message));
       }
       const place = { site: saved.site, bucket, peer };
-      found.push(...checkCovered(ledger, place, same?.sequence ?? 0, next, { appends, successors }));
+      found.push(...checkCovered(ledger, place, same?.sequence ?? 0, next, appends));
     }
     if (kind === "causality") {
       const { floorUs } = JSON.parse(saved.text) as { readonly floorUs: number };
@@ -47,36 +46,31 @@ interface Checkpoint {
   readonly order: number;
 }
 
-function appendsByLog({ logged }: Ledger): ReadonlyMap<string, Logged[]> {
-  const appends = new Map<string, Logged[]>();
-  for (const operation of logged) {
-    const log = `${operation.site}/${operation.bucket}`;
-    const list = appends.get(log);
-    if (list === undefined) appends.set(log, [operation]);
-    else list.push(operation);
-  }
-  return appends;
-}
-
-/** Of each operation the next one of its key in the same life of its log. What was lost has none, and is none. */
-function successorsOf(appends: Appends["appends"], { lost }: Ledger): Appends["successors"] {
-  const successors = new Map<Logged, Logged>();
-  for (const list of appends.values()) {
-    const next = new Map<string, Logged>();
-    for (const operation of list.toReversed()) {
-      if (lost.has(operation)) continue;
-      const name = `${operation.created} ${operation.key}`;
-      const successor = next.get(name);
-      if (successor !== undefined) successors.set(operation, successor);
-      next.set(name, operation);
-    }
-  }
-  return successors;
-}
-
 interface Appends {
+  /** By log and life of it, what was not lost: with rising sequences. */
   readonly appends: ReadonlyMap<string, readonly Logged[]>;
+  /** Of each operation the next one of its key in the same life. */
   readonly successors: ReadonlyMap<Logged, Logged>;
+}
+
+const lifeOf = (site: string, bucket: string, created: string) => `${site}/${bucket}/${created}`;
+
+function readAppends({ logged, lost }: Ledger): Appends {
+  const appends = new Map<string, Logged[]>();
+  const successors = new Map<Logged, Logged>();
+  const lastOfKey = new Map<string, Logged>();
+  for (const operation of logged) {
+    if (lost.has(operation)) continue;
+    const life = lifeOf(operation.site, operation.bucket, operation.created);
+    const list = appends.get(life);
+    if (list === undefined) appends.set(life, [operation]);
+    else list.push(operation);
+    const name = `${life}/${operation.key}`;
+    const before = lastOfKey.get(name);
+    if (before !== undefined) successors.set(before, operation);
+    lastOfKey.set(name, operation);
+  }
+  return { appends, successors };
 }
 
 function checkCovered(
@@ -86,12 +80,11 @@ function checkCovered(
   to: Checkpoint,
   { appends, successors }: Appends,
 ): Violation[] {
-  const passed = (appends.get(`${peer}/${bucket}`) ?? []).filter(({ sequence, order, created }) => {
-    return sequence > from && sequence <= to.sequence && order < to.order && created === to.created;
-  });
+  const log = appends.get(lifeOf(peer, bucket, to.created)) ?? [];
+  const passed = log.slice(countWhile(log, ({ sequence }) => sequence <= from), countWhile(log, ({ sequence }) => sequence <= to.sequence));
   return passed.flatMap((operation) => {
-    const { sequence, key } = operation;
-    if (ledger.lost.has(operation) || !ledger.takesPart(bucket, key)) return [];
+    const { sequence, key, order } = operation;
+    if (order >= to.order || !ledger.takesPart(bucket, key)) return [];
     const superseded = (successors.get(operation)?.order ?? Infinity) < to.order;
     if (superseded || isSettled(ledger, site, operation, to.order)) return [];
     const message = `of ${peer} passed ${sequence} (${describe(operation.version)}), which was not settled`;
@@ -104,13 +97,29 @@ function checkCovered(
 function isSettled(ledger: Ledger, site: string, operation: Logged, before: number): boolean {
   const { bucket, key, version } = operation;
   const settles = (entry: Entry) =>
-    entry.order < before &&
     entry.by !== "server" &&
     (entry.version === null || version === null || compare(entry.version, version) >= 0);
-  if (ledger.entries.get(placeOf({ site, bucket, key }))?.some(settles) === true) return true;
+  // From there backwards: what settles it is mostly the last one.
+  const entries = ledger.entries.get(placeOf({ site, bucket, key })) ?? [];
+  for (let index = countWhile(entries, ({ order }) => order < before) - 1; index >= 0; index--) {
+    const entry = entries[index];
+    if (entry !== undefined && settles(entry)) return true;
+  }
   const note = `set aside ${key}:`;
   return ledger.history.slice(0, before).some((told) => {
     if (told.what === "excluding") return told.site === site && takesPart(key, { include: told.keys, exclude: [] });
     return told.what === "gateway" && told.site === site && told.note.startsWith(note);
   });
+}
+
+/** How many at the beginning of a list are so, when none behind them is: by halving, since histories are long. */
+function countWhile<T>(list: readonly T[], isSo: (each: T) => boolean): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const each = list[middle];
+    if (each !== undefined && isSo(each)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
