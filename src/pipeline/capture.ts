@@ -37,10 +37,13 @@ export function createCapture(deps: CaptureDeps): (entry: Entry, bytes: number) 
   function take(entry: Entry & { readonly key: Key }, bytes: number): void {
     const observation = replica.observe(entry, causality);
     if (observation.kind !== "local-write") return deps.release(bytes);
-    counters.captured++;
     const identity = identityOf(entry, bucketCreated);
     if (deps.holding.hold(observation.operation, identity)) return deps.release(bytes);
-    appender.append(observation.operation, identity, () => deps.release(bytes));
+    appender.append(observation.operation, identity, () => {
+      // Not before: a run that fails hands what it could not log to the next one, which would count it again.
+      counters.captured++;
+      deps.release(bytes);
+    });
   }
 
   function setAside(entry: Entry, bytes: number): void {

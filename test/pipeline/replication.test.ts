@@ -111,6 +111,21 @@ describe("an echo", () => {
     expect(world.contents()["a"]).toEqual(world.contents()["b"]);
   });
 
+  it("is not counted, and a write that one run could not log is counted once, when the next one has", async () => {
+    const world = await running();
+    const { local, counters } = world.a.gateway();
+    local.faults.fate = ({ to }) => (to === "log" ? "request lost" : "arrives");
+    world.a.app.put("k", "v");
+    await world.clock.advance(1_000);
+    expect(counters.captured).toBe(0);
+    local.cut();
+    local.faults.fate = () => "arrives";
+    local.heal();
+    await world.settle();
+    expect(counters.restarts).toBeGreaterThan(0);
+    expect([operationsEver(world.a), counters.captured]).toEqual([1, 1]);
+  });
+
   it("is not logged after a restart either", async () => {
     const world = await running();
     world.a.app.put("k", "v");

@@ -24,13 +24,13 @@ export function tellStory({ mix, seed, writes, faults }: Plan, { history, violat
 
 const where = ({ site, bucket, key }: Violation) => [site, bucket, key].filter((part) => part !== null).join(" ");
 
-function concerns(happening: Happening, { bucket, key }: Violation): boolean {
+export function concerns(happening: Happening, { bucket, key }: Violation): boolean {
   const [ofBucket, ofKey] = ["bucket" in happening ? happening.bucket : null, "key" in happening ? happening.key : null];
   if (happening.what === "saved") return bucket === null || happening.key.split(".")[1] === bucket;
   return (bucket === null || ofBucket === null || ofBucket === bucket) && (key === null || ofKey === null || ofKey === key);
 }
 
-function tell(happening: Happening): string | null {
+export function tell(happening: Happening): string | null {
   switch (happening.what) {
     case "called": {
       const { op, site, bucket, key, kind, value, expected } = happening;

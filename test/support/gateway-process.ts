@@ -40,17 +40,29 @@ export interface GatewayProcessOptions {
   readonly httpPort: number;
   /** Beside those that every gateway is started with. */
   readonly args?: readonly string[];
+  /** Beside what it needs anyway. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Everything that it writes to its log, as it comes. */
+  readonly onLog?: (text: string) => void;
+  /** It ended though nobody here asked for it. */
+  readonly onEnd?: (how: string) => void;
 }
 
-export function startGatewayProcess({ configFile, site, httpPort, args = [] }: GatewayProcessOptions): GatewayProcess {
+export function startGatewayProcess(options: GatewayProcessOptions): GatewayProcess {
+  const { configFile, site, httpPort, args = [] } = options;
   const url = `http://127.0.0.1:${httpPort}`;
   let child: ChildProcess | null = null;
   let lines: string[] = [];
 
   function start(): void {
-    const env = { ...process.env, KVGW_SITE: site, KVGW_HTTP: `127.0.0.1:${httpPort}` };
-    child = spawn(process.execPath, [MAIN, "run", "-c", configFile, ...args], { env, stdio: ["ignore", "ignore", "pipe"] });
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    const env = { ...process.env, ...options.env, KVGW_SITE: site, KVGW_HTTP: `127.0.0.1:${httpPort}` };
+    const started = spawn(process.execPath, [MAIN, "run", "-c", configFile, ...args], { env, stdio: ["ignore", "ignore", "pipe"] });
+    child = started;
+    started.once("exit", (code, signal) => {
+      if (child === started) options.onEnd?.(signal ?? `code ${code}`);
+    });
+    started.stderr.setEncoding("utf8").on("data", (text: string) => {
+      options.onLog?.(text);
       lines = [...lines, ...text.split("\n").filter((line) => line !== "")].slice(-LOG_LINES_MAX);
     });
   }

@@ -5,10 +5,11 @@ import { type Entry, type Ledger, type Logged, placeOf, violation } from "./ledg
 import { compare, describe, takesPart } from "./wire.js";
 
 export function checkDurable(ledger: Ledger): Violation[] {
+  const losses = firstLosses(ledger);
   const found: Violation[] = [];
   const checkpoints = new Map<string, Checkpoint>();
   const floors = new Map<string, number>();
-  const appends = appendsByLog(ledger);
+  const appends = readAppends(ledger);
   for (const saved of ledger.saved) {
     const stateKey = `${saved.site} ${saved.key}`;
     const [kind, bucket = "", peer = ""] = saved.key.split(".");
@@ -16,15 +17,16 @@ export function checkDurable(ledger: Ledger): Violation[] {
       const next = { ...(JSON.parse(saved.text) as Pick<Checkpoint, "created" | "sequence">), order: saved.order };
       const before = checkpoints.get(stateKey);
       checkpoints.set(stateKey, next);
+      const isLost = (losses.get(`${peer}/${bucket}`) ?? Infinity) < next.order;
       // A save may have been on its way while the log lost its tail, so a loss counts from the beginning.
-      const same = before?.created === next.created && !isLostBefore(ledger, peer, bucket, next.order) ? before : null;
+      const same = before?.created === next.created && !isLost ? before : null;
       if (same !== null && next.sequence < same.sequence) {
         const message = `of ${peer} fell from ${same.sequence} to ${next.sequence}`;
         found.push(violation("checkpoints rise", { site: saved.site, bucket }, message));
       }
       const place = { site: saved.site, bucket, peer };
       // A log that lost its tail gives the same sequences once more; who has passed them gets the rest by reconcile.
-      if (isLostBefore(ledger, peer, bucket, next.order)) continue;
+      if (isLost) continue;
       found.push(...checkCovered(ledger, place, same?.sequence ?? 0, next, appends));
     }
     if (kind === "causality") {
@@ -37,11 +39,16 @@ export function checkDurable(ledger: Ledger): Violation[] {
   return found;
 }
 
-/** The peer's log was put back to an older copy. */
-const isLostBefore = ({ history }: Ledger, site: string, bucket: string, to: number): boolean =>
-  history.slice(0, to).some((happening) => {
-    return happening.what === "lost" && happening.place === "log" && happening.site === site && happening.bucket === bucket;
-  });
+/** Of every log that was put back to an older copy, when it was for the first time. */
+function firstLosses({ history }: Ledger): ReadonlyMap<string, number> {
+  const losses = new Map<string, number>();
+  for (const [order, happening] of history.entries()) {
+    if (happening.what !== "lost" || happening.place !== "log") continue;
+    const log = `${happening.site}/${happening.bucket}`;
+    if (!losses.has(log)) losses.set(log, order);
+  }
+  return losses;
+}
 
 interface Checkpoint {
   readonly created: string;
@@ -49,15 +56,31 @@ interface Checkpoint {
   readonly order: number;
 }
 
-function appendsByLog({ logged }: Ledger): ReadonlyMap<string, Logged[]> {
+interface Appends {
+  /** By log and life of it, what was not lost: with rising sequences. */
+  readonly appends: ReadonlyMap<string, readonly Logged[]>;
+  /** Of each operation the next one of its key in the same life. */
+  readonly successors: ReadonlyMap<Logged, Logged>;
+}
+
+const lifeOf = (site: string, bucket: string, created: string) => `${site}/${bucket}/${created}`;
+
+function readAppends({ logged, lost }: Ledger): Appends {
   const appends = new Map<string, Logged[]>();
+  const successors = new Map<Logged, Logged>();
+  const lastOfKey = new Map<string, Logged>();
   for (const operation of logged) {
-    const log = `${operation.site}/${operation.bucket}`;
-    const list = appends.get(log);
-    if (list === undefined) appends.set(log, [operation]);
+    if (lost.has(operation)) continue;
+    const life = lifeOf(operation.site, operation.bucket, operation.created);
+    const list = appends.get(life);
+    if (list === undefined) appends.set(life, [operation]);
     else list.push(operation);
+    const name = `${life}/${operation.key}`;
+    const before = lastOfKey.get(name);
+    if (before !== undefined) successors.set(before, operation);
+    lastOfKey.set(name, operation);
   }
-  return appends;
+  return { appends, successors };
 }
 
 function checkCovered(
@@ -65,17 +88,16 @@ function checkCovered(
   { site, bucket, peer }: { readonly site: string; readonly bucket: string; readonly peer: string },
   from: number,
   to: Checkpoint,
-  appends: ReadonlyMap<string, readonly Logged[]>,
+  { appends, successors }: Appends,
 ): Violation[] {
-  const inLog = (appends.get(`${peer}/${bucket}`) ?? []).filter((logged) => {
-    return logged.order < to.order && logged.created === to.created && !ledger.lost.has(logged);
-  });
-  return inLog.flatMap((operation) => {
-    const { sequence, key } = operation;
-    if (sequence <= from || sequence > to.sequence || !ledger.takesPart(bucket, key)) return [];
+  const log = appends.get(lifeOf(peer, bucket, to.created)) ?? [];
+  const passed = log.slice(countWhile(log, ({ sequence }) => sequence <= from), countWhile(log, ({ sequence }) => sequence <= to.sequence));
+  return passed.flatMap((operation) => {
+    const { sequence, key, order } = operation;
+    if (order >= to.order || !ledger.takesPart(bucket, key)) return [];
+    const superseded = (successors.get(operation)?.order ?? Infinity) < to.order;
     // What was removed from the log comes by reconcile, or not at all.
     if ((ledger.purged.get(operation) ?? Infinity) < to.order) return [];
-    const superseded = inLog.some((later) => later.key === key && later.sequence > sequence);
     if (superseded || isSettled(ledger, site, operation, to.order)) return [];
     const message = `of ${peer} passed ${sequence} (${describe(operation.version)}), which was not settled`;
     return [violation("checkpoints pass what is settled", { site, bucket, key }, message)];
@@ -87,13 +109,29 @@ function checkCovered(
 function isSettled(ledger: Ledger, site: string, operation: Logged, before: number): boolean {
   const { bucket, key, version } = operation;
   const settles = (entry: Entry) =>
-    entry.order < before &&
     entry.by !== "server" &&
     (entry.version === null || version === null || compare(entry.version, version) >= 0);
-  if (ledger.entries.get(placeOf({ site, bucket, key }))?.some(settles) === true) return true;
+  // From there backwards: what settles it is mostly the last one.
+  const entries = ledger.entries.get(placeOf({ site, bucket, key })) ?? [];
+  for (let index = countWhile(entries, ({ order }) => order < before) - 1; index >= 0; index--) {
+    const entry = entries[index];
+    if (entry !== undefined && settles(entry)) return true;
+  }
   const note = `set aside ${key}:`;
   return ledger.history.slice(0, before).some((told) => {
     if (told.what === "excluding") return told.site === site && takesPart(key, { include: told.keys, exclude: [] });
     return told.what === "gateway" && told.site === site && told.note.startsWith(note);
   });
+}
+
+/** How many at the beginning of a list are so, when none behind them is: by halving, since histories are long. */
+function countWhile<T>(list: readonly T[], isSo: (each: T) => boolean): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const each = list[middle];
+    if (each !== undefined && isSo(each)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

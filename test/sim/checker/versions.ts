@@ -8,12 +8,11 @@ import { type Version, compare, describe } from "./wire.js";
 
 export function checkVersions(ledger: Ledger): Violation[] {
   const removals = removalsByPlace(ledger);
+  const losses = ledger.history.flatMap((happening, order) => (happening.what === "lost" ? [{ ...happening, order }] : []));
   return [...ledger.entries].flatMap(([place, entries]) => {
     const [{ site, bucket } = { site: "", bucket: "" }] = entries;
     // After a loss of the stream's tail nothing that stood there before says anything.
-    const lossOrders = ledger.history.flatMap((happening, order) => {
-      return happening.what === "lost" && happening.site === site && happening.bucket === bucket ? [order] : [];
-    });
+    const lossOrders = losses.flatMap((lost) => (lost.site === site && lost.bucket === bucket ? [lost.order] : []));
     return checkKey(entries, removals.get(place) ?? [], lossOrders);
   });
 }
