@@ -175,3 +175,26 @@ export const SWEEP_INTERVAL_MS = 60_000;
 export const SWEEPS_AT_ONCE_MAX = 32;
 /** Share of an interval that is random: peers and buckets must not stay in step. */
 export const RECONCILE_JITTER = 0.2;
+
+// ── heartbeat ─────────────────────────────────────────────────────────────────────────────────────────────────────
+/** How often a peer's gateway is asked for its pulse. */
+export const HEARTBEAT_MS = 5_000;
+/** An answer that comes later counts as missed. Less than the interval, so that never two questions are on their way. */
+export const PULSE_ANSWER_MS = 4_000;
+/** Beats missed in a row before a peer is told to be silent: a gateway that is started anew misses one. The second one is
+ *  missed 15 s after the last answer at the latest. */
+export const PULSES_MISSED_MAX = 2;
+/** After the first bucket has asked for beats: the others of a start are asked for in the same question. */
+export const PULSE_FIRST_MS = 500;
+/** A peer that says so shortly after has logged everything: a busy bucket is never at rest when it is looked at. */
+export const PULSE_FRESH_MS = 2.5 * HEARTBEAT_MS;
+/** How long an answer waits for what is under way to the log, to say how far that has come. */
+export const PULSE_PROBE_MS = 1_000;
+/** Buckets in one question, and the bytes of their names together: question and answer stay below 64 KiB. More buckets make
+ *  more questions, one after the other. */
+export const PULSE_BUCKETS_MAX = 256;
+export const PULSE_NAME_BYTES_MAX = 16 * 1024;
+
+// ── service listing ───────────────────────────────────────────────────────────────────────────────────────────────
+/** Endpoints listed in one answer to `nats micro`: of some hundred bytes each they stay below 64 KiB. */
+export const ENDPOINTS_LISTED_MAX = 200;

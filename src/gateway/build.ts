@@ -5,15 +5,18 @@
 import type { BucketConfig, GatewayConfig, SiteConfig } from "../config/config.js";
 import { GatewayError } from "../core/errors.js";
 import type { SiteId } from "../core/ids.js";
-import type { Clock } from "../core/ports.js";
+import type { Clock, Heartbeat } from "../core/ports.js";
 import { createBucketStore } from "../nats/bucket-store.js";
 import type { Connections, Lease } from "../nats/connections.js";
 import { type LogNames, type LogPlace, createOperationLog } from "../nats/operation-log.js";
 import { createPeerLink } from "../nats/peer-link.js";
+import { createPulseLine } from "../nats/peer-pulse.js";
 import { createPeerQuestions } from "../nats/peer-questions.js";
 import { createPeerService } from "../nats/peer-service.js";
+import type { ServiceListing } from "../nats/service-listing.js";
 import { createSiteState } from "../nats/site-state.js";
 import type { PipelinePorts } from "../pipeline/pipeline.js";
+import type { Heart } from "./heart.js";
 
 export interface BucketPorts {
   open(): Promise<PipelinePorts>;
@@ -21,6 +24,8 @@ export interface BucketPorts {
   onPeerUp(peer: SiteId, callback: () => void): () => void;
   local(): Lease;
   peer(site: SiteId): Lease | undefined;
+  /** Null: nothing is said of a peer but by its log. */
+  readonly heartbeat: Heartbeat | null;
   /** Gives all connections back. */
   release(): void;
 }
@@ -31,6 +36,8 @@ export interface BuildDeps {
   readonly clockOffsetUs: number;
   /** The number of this process's life at this site, asked for once the local NATS answers. */
   readonly epoch: () => Promise<number>;
+  readonly heart: Heart;
+  readonly listing: ServiceListing;
 }
 
 /** Where a site's JetStream is reached from here: over which connection, in which domain. */
@@ -48,7 +55,11 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
   const local = connections.lease(siteOf(config, site));
   const places = [...bucket.sites.keys()].map((origin) => {
     const { over, domain } = reach(config, bucket.log === "local" ? origin : bucket.log);
-    return { origin, domain, lease: connections.lease(over) };
+    const pulse = {
+      key: JSON.stringify([over.servers, over.credentials, over.tls]),
+      open: () => createPulseLine(connections.lease(over), site, deps.listing),
+    };
+    return { origin, domain, lease: connections.lease(over), pulse };
   });
   const leaseByOrigin = new Map(places.map(({ origin, lease }) => [origin, lease]));
 
@@ -77,7 +88,7 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
         questions: new Map(
           peers.map(({ origin, lease }) => [origin, createPeerQuestions(lease, origin, bucket.name)]),
         ),
-        service: createPeerService(own.lease, site, bucket.name),
+        service: createPeerService(own.lease, site, bucket.name, deps.listing),
         state: createSiteState(local, site, clock),
       };
     },
@@ -85,6 +96,7 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
     onPeerUp: (peer, callback) => whenUp(leaseByOrigin.get(peer), callback),
     local: () => local,
     peer: (origin) => leaseByOrigin.get(origin),
+    heartbeat: deps.heart.join(bucket.name, site, new Map(places.map(({ origin, pulse }) => [origin, pulse]))),
     release() {
       local.release();
       for (const { lease } of places) lease.release();

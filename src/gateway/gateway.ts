@@ -13,7 +13,9 @@ import type { Clock, Random } from "../core/ports.js";
 import type { Result } from "../core/result.js";
 import type { Connections, Lease } from "../nats/connections.js";
 import { createSiteState } from "../nats/site-state.js";
-import { buildBucketPorts, reach } from "./build.js";
+import { createServiceListing } from "../nats/service-listing.js";
+import { type BuildDeps, buildBucketPorts, reach } from "./build.js";
+import { createHeart } from "./heart.js";
 import type { CountersByBucket, GatewayStatus, PauseOutcome, PausedBy, ReconcileRequest, ReloadOutcome } from "./status.js";
 import { type LoadedConfig, createStatus, iso, peersOf } from "./snapshot.js";
 import { type Supervisor, createSupervisor } from "./supervisor.js";
@@ -63,13 +65,19 @@ export function createGateway(deps: GatewayDeps): Gateway {
   // A reload broke off half-way by a mistake of ours: what runs is not what `loaded` says.
   let torn = false;
   let epoch: Promise<number> | null = null;
+  let shared: Pick<BuildDeps, "heart" | "listing"> | null = null;
 
   function start(config: GatewayConfig, bucket: BucketName): void {
     const bucketConfig = config.buckets.get(bucket);
     if (bucketConfig === undefined) return;
     const { clockOffsetUs, random } = deps;
     const peers = [...bucketConfig.sites.keys()].filter((site) => site !== config.site);
-    const ports = buildBucketPorts({ connections, clock, clockOffsetUs, epoch: () => nextEpoch(config) }, config, bucketConfig);
+    shared ??= {
+      heart: createHeart(clock),
+      listing: createServiceListing({ site: config.site, version: deps.version, clock, random }),
+    };
+    const build = { ...shared, connections, clock, clockOffsetUs, epoch: () => nextEpoch(config) };
+    const ports = buildBucketPorts(build, config, bucketConfig);
     const supervisor = createSupervisor(
       { site: config.site, ports, counters: createBucketCounters(peers), clock, random, observe },
       bucketConfig,

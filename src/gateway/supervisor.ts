@@ -117,6 +117,7 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
       observe(event);
     },
     onPeerUp: (peer, callback) => ports.onPeerUp(peer, callback),
+    heartbeat: ports.heartbeat,
     onTrouble: (error) => (error === null ? enter("recovered") : enter("trouble", error)),
     onCaptured: () => enter("captured"),
   });
@@ -178,6 +179,7 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
   }
 
   const done = supervise();
+  const untell = ports.heartbeat?.tell(async () => ({ logged: await pipeline.logged(), state }));
 
   return {
     update(next) {
@@ -204,6 +206,7 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
       interruption.abort();
       await done;
       enter("stop");
+      untell?.();
       ports.release();
     },
     state: () => state,

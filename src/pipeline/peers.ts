@@ -11,7 +11,7 @@ import { hash128 } from "../core/hash.js";
 import type { SiteId } from "../core/ids.js";
 import { createKeyFilter } from "../core/key-filter.js";
 import type { Operation } from "../core/operation.js";
-import type { BucketInfo, Clock, PeerLink, Questions, Random, SetAside } from "../core/ports.js";
+import type { BucketInfo, Clock, Heartbeat, PeerLink, Questions, Random, SetAside } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
 import { compareVersions } from "../core/version.js";
 import type { Appender } from "./append.js";
@@ -64,6 +64,7 @@ export interface PeersDeps {
   readonly random: Random;
   readonly observe: Observe;
   readonly onPeerUp: (peer: SiteId, callback: () => void) => () => void;
+  readonly heartbeat: Heartbeat | null;
   readonly signal: AbortSignal;
 }
 
@@ -104,7 +105,7 @@ export function createPeers(deps: PeersDeps): Peers {
 }
 
 function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace): Replication {
-  const { ports, applier, counters, clock, observe, signal, setAside } = deps;
+  const { ports, applier, counters, clock, observe, signal, setAside, heartbeat } = deps;
   const { name: bucket, keys } = deps.config();
   return createReplication({
     ...{ bucket, peer, link, state: ports.state, applier, counters, clock, observe, signal, pace, setAside },
@@ -112,6 +113,7 @@ function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace
     backoff: createBackoff(deps.random),
     windowOperations: () => deps.config().limits.inFlight,
     wake: (callback) => deps.onPeerUp(peer, callback),
+    listen: heartbeat === null ? null : (hear) => heartbeat.listen(peer, hear),
   });
 }
 

@@ -20,6 +20,7 @@ import type {
   BucketInfo,
   BucketStore,
   Clock,
+  Heartbeat,
   OperationLog,
   PeerLink,
   PeerService,
@@ -30,6 +31,7 @@ import type {
   SiteState,
   StreamMark,
 } from "../core/ports.js";
+import type { Logged } from "../core/pulse.js";
 import { type Replica, createReplica } from "../core/replica.js";
 import { type Appender, createAppender } from "./append.js";
 import { type Applier, createApplier } from "./apply.js";
@@ -39,6 +41,7 @@ import { createEnd } from "./end.js";
 import { type KeyGate, createKeyGate } from "./key-gate.js";
 import { type Peers, type SweepSnapshot, createPeers } from "./peers.js";
 import type { PeerSnapshot } from "./replicate.js";
+import { type RunPulse, createPulse } from "./pulse.js";
 import { createBackoff, until, wait } from "./retry.js";
 import { createRunClock } from "./run-clock.js";
 import { restoreLost } from "./restore.js";
@@ -70,6 +73,8 @@ export interface PipelineDeps {
   readonly observe: Observe;
   /** Subscribes to "this peer can be reached again". */
   readonly onPeerUp: (peer: SiteId, callback: () => void) => () => void;
+  /** Null: nothing is said of a peer but by its log. */
+  readonly heartbeat: Heartbeat | null;
   /** Something keeps the bucket from being captured or applied fully; null when a captured bucket has recovered. */
   readonly onTrouble: (error: GatewayError | null) => void;
   /** Everything that was in the bucket at the start is known, and nothing is in trouble. */
@@ -87,6 +92,8 @@ export interface Pipeline {
   /** One run: resolves after an orderly stop, rejects with the failure that ended it. Never two at once. */
   run(signal: AbortSignal): Promise<void>;
   snapshot(): PipelineSnapshot;
+  /** How far the own log is with what was written here, null while no run has captured the bucket. Never rejects. */
+  logged(): Promise<Logged | null>;
   /** Asks for a round with every peer; nothing while no run has come so far. */
   reconcile(): void;
 }
@@ -96,6 +103,8 @@ interface Running {
   readonly replica: Replica;
   readonly setAsides: SetAsideStore;
   readonly peers: Peers;
+  /** Null until the bucket is captured. */
+  readonly pulse: RunPulse | null;
 }
 
 export function createPipeline(deps: PipelineDeps): Pipeline {
@@ -108,6 +117,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       setAside: running?.setAsides.count() ?? 0,
       peers: running?.peers.snapshot() ?? new Map<SiteId, PeerSnapshot & SweepSnapshot>(),
     }),
+    logged: () => running?.pulse?.logged() ?? Promise.resolve(null),
     reconcile: () => running?.peers.reconcile(),
   };
 }
@@ -134,13 +144,14 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     stage = (await Promise.race([preparing, end.reached])) ?? null;
     if (stage === null) return;
     peers = createPeers({ ...deps, ...stage, ports, signal: reading.signal });
-    publish({ replica: stage.replica, setAsides: stage.setAsides, peers });
+    publish({ ...stage, peers, pulse: null });
     await Promise.race([stage.caughtUp, end.reached]);
     if (signal.aborted) return;
     const { clock, observe } = deps;
     const restoring = { ...stage, bucket: deps.config().name, log: ports.log, clock, observe, signal: working.signal };
     restoreLost(restoring, peers.asked).catch(end.fail);
     health.captured();
+    publish({ ...stage, peers, pulse: createPulse({ ...stage, clock, signal: reading.signal }) });
     withPeers = peers.run();
     saveRegularly(deps.clock, peers, working.signal).catch(end.fail);
     await end.reached;
