@@ -194,6 +194,14 @@ export const PULSE_PROBE_MS = 1_000;
  *  more questions, one after the other. */
 export const PULSE_BUCKETS_MAX = 256;
 export const PULSE_NAME_BYTES_MAX = 16 * 1024;
+/** How often the end of a bucket is looked at whose tail brings nothing: what was written before one look must have come by
+ *  the next. That a tail has died is seen at the third look at the latest, within 15 s. More than two of a server's signs of
+ *  life, which tell how far it has looked itself. */
+export const TAIL_LOOK_MS = 4_500;
+/** Up to so many quiet buckets are looked at one by one; more are asked for in lists, of 256 in one answer. */
+export const TAIL_LOOKS_SINGLE_MAX = 16;
+/** Buckets of others in the same account make the lists longer; beyond this the rest is not looked at. */
+export const TAIL_LOOKS_LISTED_MAX = 20_000;
 
 // ── service listing ───────────────────────────────────────────────────────────────────────────────────────────────
 /** Endpoints listed in one answer to `nats micro`: of some hundred bytes each they stay below 64 KiB. */

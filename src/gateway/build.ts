@@ -15,6 +15,7 @@ import { createPeerQuestions } from "../nats/peer-questions.js";
 import { createPeerService } from "../nats/peer-service.js";
 import type { ServiceListing } from "../nats/service-listing.js";
 import { createSiteState } from "../nats/site-state.js";
+import type { StreamLooks } from "../nats/stream-looks.js";
 import type { PipelinePorts } from "../pipeline/pipeline.js";
 import type { Heart } from "./heart.js";
 
@@ -38,6 +39,7 @@ export interface BuildDeps {
   readonly epoch: () => Promise<number>;
   readonly heart: Heart;
   readonly listing: ServiceListing;
+  readonly looks: StreamLooks;
 }
 
 /** Where a site's JetStream is reached from here: over which connection, in which domain. */
@@ -80,9 +82,9 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
       const own = places.find(({ origin }) => origin === site);
       if (own === undefined) throw new GatewayError("KVGW_INTERNAL", `bucket ${bucket.name} does not run at ${site}`);
       const peers = places.filter(({ origin }) => origin !== site);
-      const { clockOffsetUs } = deps;
+      const { clockOffsetUs, looks } = deps;
       return {
-        store: createBucketStore({ lease: local, clock, site, epoch, clockOffsetUs }, localName(bucket, site), bucket.create),
+        store: createBucketStore({ lease: local, clock, site, epoch, clockOffsetUs, looks }, localName(bucket, site), bucket.create),
         log: createOperationLog(place(own), names(site)),
         peers: new Map(peers.map((peer) => [peer.origin, createPeerLink(place(peer), names(peer.origin), site)])),
         questions: new Map(

@@ -14,6 +14,7 @@ import type { Result } from "../core/result.js";
 import type { Connections, Lease } from "../nats/connections.js";
 import { createSiteState } from "../nats/site-state.js";
 import { createServiceListing } from "../nats/service-listing.js";
+import { createStreamLooks } from "../nats/stream-looks.js";
 import { type BuildDeps, buildBucketPorts, reach } from "./build.js";
 import { createHeart } from "./heart.js";
 import type { CountersByBucket, GatewayStatus, PauseOutcome, PausedBy, ReconcileRequest, ReloadOutcome } from "./status.js";
@@ -65,7 +66,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   // A reload broke off half-way by a mistake of ours: what runs is not what `loaded` says.
   let torn = false;
   let epoch: Promise<number> | null = null;
-  let shared: Pick<BuildDeps, "heart" | "listing"> | null = null;
+  let shared: Pick<BuildDeps, "heart" | "listing" | "looks"> | null = null;
 
   function start(config: GatewayConfig, bucket: BucketName): void {
     const bucketConfig = config.buckets.get(bucket);
@@ -74,6 +75,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const peers = [...bucketConfig.sites.keys()].filter((site) => site !== config.site);
     shared ??= {
       heart: createHeart(clock),
+      looks: createStreamLooks(clock),
       listing: createServiceListing({ site: config.site, version: deps.version, clock, random }),
     };
     const build = { ...shared, connections, clock, clockOffsetUs, epoch: () => nextEpoch(config) };

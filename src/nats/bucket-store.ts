@@ -18,7 +18,9 @@ import { API_ERROR, apiFailure, notStored, toFailure } from "./failure.js";
 import { type ReadyHeaders, headerLine, isoToNanos, readyHeaders, storedHeaderBlock } from "./message.js";
 import type { Answer } from "./publisher.js";
 import { openPullReader } from "./pull-reader.js";
+import type { StreamLooks } from "./stream-looks.js";
 import { findStream, lastExisting, lastMessage, markOf, purgeUpTo, streamManager } from "./streams.js";
+import { watchTail } from "./tail-watch.js";
 import { HEADER, bucketPrefix, bucketStream, everythingBelow, subjectOf, tailConsumers } from "./subjects.js";
 
 export interface BucketStoreDeps {
@@ -28,6 +30,8 @@ export interface BucketStoreDeps {
   readonly epoch: number;
   /** Zero in production; see `EntryContext`. */
   readonly clockOffsetUs: number;
+  /** Without it a tail is trusted as long as the server gives signs of life for it. */
+  readonly looks?: StreamLooks;
 }
 
 /** What of the bucket's settings changes how it is read and written. */
@@ -58,7 +62,10 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
       }
     },
 
-    tail: (handlers) => openTail(deps, stream, prefix, handlers, () => settings),
+    tail(handlers) {
+      const open = (inner: TailHandlers) => openTail(deps, stream, prefix, inner, () => settings);
+      return deps.looks === undefined ? open(handlers) : watchTail(deps.looks, { lease, stream }, handlers, open);
+    },
 
     async read(key) {
       try {

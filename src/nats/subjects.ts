@@ -18,6 +18,8 @@
 import type { BucketName, Key, SiteId } from "../core/ids.js";
 
 export const bucketStream = (bucket: BucketName): string => `KV_${bucket}`;
+/** Of all buckets, whosever they are. */
+export const ANY_BUCKET = "$KV.>";
 export const bucketPrefix = (bucket: BucketName): string => `$KV.${bucket}.`;
 
 export const logStream = (site: SiteId, bucket: BucketName): string => `KVGW_${site}_${bucket}`;
