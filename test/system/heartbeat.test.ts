@@ -1,4 +1,5 @@
 /** A gateway that stands still: its peer says so within 15 s, shows no zero lag, and goes on by itself when it is back. */
+import { jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { afterEach, describe, expect, it } from "vitest";
 import type { PeerStatus } from "../../src/gateway/status.js";
@@ -22,8 +23,8 @@ const peerOf = async ({ gateway }: Site, peer: Site): Promise<PeerStatus> => {
 /** A loaded machine takes longer than the 15 s that are promised. */
 const NOTICED_MS = 30_000;
 
-describe("a gateway that stands still", () => {
-  it("is told by its peer with a growing lag, and is live with none when it goes on", { timeout: 120_000 }, async () => {
+describe("a gateway", () => {
+  it("that stands still is told by its peer with a growing lag, and is live with none when it goes on", { timeout: 120_000 }, async () => {
     sites = await startSites({ buckets: "  config: {}" });
     const [a, b] = [sites.site("site-a"), sites.site("site-b")];
     const keys = await new Kvm(b.client).open("config");
@@ -69,7 +70,33 @@ describe("a gateway that stands still", () => {
     expect(a.gateway.log()).toContain("KVGW_PEER_SILENT");
   });
 
-  it("is another one than a bucket that is paused there, which has a reason of its own", { timeout: 120_000 }, async () => {
+  it("that has logged more than its peer's reader brings has that made anew", { timeout: 120_000 }, async () => {
+    sites = await startSites({ buckets: "  config: {}", server: { version: "2.15" } });
+    const [a, b] = [sites.site("site-a"), sites.site("site-b")];
+    const keys = await new Kvm(b.client).open("config");
+    await keys.put("before", "1");
+    await sites.untilEqual("config");
+    const manager = await jetstreamManager(b.client);
+    const consumers = await manager.consumers.list("KVGW_site-b_config").next();
+    const reading = consumers.map(({ name }) => name).filter((name) => name.startsWith("kvgw_site-a_from_site-b_"));
+    expect(reading).toHaveLength(1);
+    await manager.consumers.pause("KVGW_site-b_config", reading[0] ?? "", new Date(Date.now() + 600_000));
+    await keys.put("meanwhile", "2");
+    const values = await sites.untilEqual("config", 40_000);
+    expect(values.size).toBe(2);
+    // A round of reconcile may be quicker; the reader is noticed all the same.
+    await eventually(() => expect(a.gateway.log()).toMatch(/nothing comes from the log of site-b.*KVGW_READER_LOST/), {
+      what: "the reader is given up",
+      withinMs: NOTICED_MS,
+    });
+    await eventually(async () => expect(await peerOf(a, b)).toMatchObject({ state: "live", lagOperations: 0, lagSeconds: 0 }), {
+      what: "nothing is missing any more",
+      withinMs: NOTICED_MS,
+    });
+    expect(await a.gateway.metrics()).toMatch(/^kvgw_pipeline_restarts_total\{bucket="config"\} 0$/m);
+  });
+
+  it("at which the bucket is paused is told of with a reason of its own", { timeout: 120_000 }, async () => {
     sites = await startSites({ buckets: "  config: {}" });
     const [a, b] = [sites.site("site-a"), sites.site("site-b")];
     await b.gateway.post("/api/v1/buckets/config/pause");
