@@ -99,6 +99,11 @@ describe("a gateway", () => {
   it("at which the bucket is paused is told of with a reason of its own", { timeout: 120_000 }, async () => {
     sites = await startSites({ buckets: "  config: {}" });
     const [a, b] = [sites.site("site-a"), sites.site("site-b")];
+    for (const { client, name } of [a, b]) {
+      const listed = (await client.request("$SRV.INFO.kvgw")).json<{ metadata: object; endpoints: { subject: string }[] }>();
+      expect(listed.metadata).toEqual({ site: name });
+      expect(listed.endpoints.map(({ subject }) => subject)).toEqual(expect.arrayContaining([`kvgw.${name}.pulse`, `kvgw.${name}.config.hello`]));
+    }
     await b.gateway.post("/api/v1/buckets/config/pause");
     const paused = { state: "degraded", reason: { code: "KVGW_PEER_NOT_LIVE" } };
     await eventually(async () => expect(await peerOf(a, b)).toMatchObject(paused), { what: "the pause is told", withinMs: NOTICED_MS });
