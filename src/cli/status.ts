@@ -95,7 +95,7 @@ function peerTable(peers: readonly PeerLine[], terminal: Terminal, nowMs: number
 
 function lag({ lagOperations, lagSeconds }: PeerStatus, { colour }: Terminal): string {
   const text = `${count(lagOperations, "operation")}, ${formatSeconds(lagSeconds)}`;
-  return lagOperations === 0 ? text : colour.yellow(text);
+  return lagOperations === 0 && lagSeconds === 0 ? text : colour.yellow(text);
 }
 
 function lastEqual({ lastEqualAt, reconcile }: PeerStatus, { colour }: Terminal, nowMs: number): string {

@@ -24,6 +24,8 @@ export const ERROR_REMEDY = {
   KVGW_READER_LOST: "retry",
   KVGW_APPLY_STUCK: "retry",
   KVGW_PEER_UNSUITABLE: "operator",
+  KVGW_PEER_SILENT: "retry",
+  KVGW_PEER_NOT_LIVE: "retry",
   KVGW_ANSWER_UNREADABLE: "retry",
   KVGW_SET_ASIDE_FULL: "operator",
   KVGW_STATE_UNAVAILABLE: "retry",

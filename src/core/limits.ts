@@ -226,3 +226,33 @@ export const EXPIRY_GRACE_MS = 3_000;
 export const EXPIRY_LOOK_AGAIN_MS = 10_000;
 /** Ended keys that are looked up in the bucket at once. */
 export const EXPIRY_LOOKS_AT_ONCE_MAX = 32;
+// ── heartbeat ─────────────────────────────────────────────────────────────────────────────────────────────────────
+/** How often a peer's gateway is asked for its pulse. */
+export const HEARTBEAT_MS = 5_000;
+/** An answer that comes later counts as missed. Less than the interval, so that never two questions are on their way. */
+export const PULSE_ANSWER_MS = 4_000;
+/** Beats missed in a row before a peer is told to be silent: a gateway that is started anew misses one. The second one is
+ *  missed 15 s after the last answer at the latest. */
+export const PULSES_MISSED_MAX = 2;
+/** After the first bucket has asked for beats: the others of a start are asked for in the same question. */
+export const PULSE_FIRST_MS = 500;
+/** A peer that says so shortly after has logged everything: a busy bucket is never at rest when it is looked at. */
+export const PULSE_FRESH_MS = 2.5 * HEARTBEAT_MS;
+/** How long an answer waits for what is under way to the log, to say how far that has come. */
+export const PULSE_PROBE_MS = 1_000;
+/** Buckets in one question, and the bytes of their names together: question and answer stay below 64 KiB. More buckets make
+ *  more questions, one after the other. */
+export const PULSE_BUCKETS_MAX = 256;
+export const PULSE_NAME_BYTES_MAX = 16 * 1024;
+/** How often the end of a bucket is looked at whose tail brings nothing: what was written before one look must have come by
+ *  the next. That a tail has died is seen at the third look at the latest, within 15 s. More than two of a server's signs of
+ *  life, which tell how far it has looked itself. */
+export const TAIL_LOOK_MS = 4_500;
+/** Up to so many quiet buckets are looked at one by one; more are asked for in lists, of 256 in one answer. */
+export const TAIL_LOOKS_SINGLE_MAX = 16;
+/** Buckets of others in the same account make the lists longer; beyond this the rest is not looked at. */
+export const TAIL_LOOKS_LISTED_MAX = 20_000;
+
+// ── service listing ───────────────────────────────────────────────────────────────────────────────────────────────
+/** Endpoints listed in one answer to `nats micro`: of some hundred bytes each they stay below 64 KiB. */
+export const ENDPOINTS_LISTED_MAX = 200;

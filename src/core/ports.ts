@@ -7,8 +7,9 @@
  */
 import type { Digest, Prefix } from "./digest.js";
 import type { GatewayError } from "./errors.js";
-import type { Key, Revision, Sequence } from "./ids.js";
+import type { BucketName, Key, Revision, Sequence, SiteId } from "./ids.js";
 import type { Entry, EntryIdentity, LoggedOperation, Operation, OperationKind } from "./operation.js";
+import type { BucketPulse } from "./pulse.js";
 import type { Hello, Summary, SummaryPage } from "./question.js";
 import type { Version } from "./version.js";
 
@@ -52,6 +53,11 @@ export interface Reader {
   release(count: number, bytes: number): void;
   /** Messages that the server still holds for this reader, as of the last message or status. */
   pending(): number;
+  /** Up to where the server has looked for messages for this reader, as far as it has told: what it passed is delivered, or
+   *  exists no more. */
+  position(): Sequence;
+  /** Everything delivered is settled, so it is the server's turn. */
+  isWaiting(): boolean;
   stop(): Promise<void>;
 }
 
@@ -178,6 +184,31 @@ export interface Questions {
 export interface PeerService {
   /** Until the returned function is called. */
   serve(answers: Questions): () => void;
+}
+
+/** The heartbeat over one connection: to the gateways of the peers that are asked there, and for those that ask. */
+export interface PulseLine {
+  /** One answer for each bucket, null where it does not run. At most what makes one question (see `core/pulse.ts`).
+   *  KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_ANSWER_UNREADABLE, soon. */
+  ask(peer: SiteId, buckets: readonly BucketName[]): Promise<readonly (BucketPulse | null)[]>;
+  /** Answers for this site, until the returned function is called. `answer` never rejects. */
+  serve(answer: (buckets: readonly BucketName[]) => Promise<readonly (BucketPulse | null)[]>): () => void;
+  /** Calls back whenever questions can be asked again, until the returned function is called. */
+  onUp(callback: () => void): () => void;
+  close(): void;
+}
+
+/** What became of one question for a bucket's pulse. */
+export type Beat =
+  | { readonly kind: "told"; readonly askedMs: number; readonly pulse: BucketPulse | null }
+  | { readonly kind: "missed"; readonly error: GatewayError };
+
+/** A bucket's part in the heartbeat of its gateway. */
+export interface Heartbeat {
+  /** Hears every beat of the peer, until the returned function is called; `askedMs` is by `Clock.elapsedMs`. */
+  listen(peer: SiteId, hear: (beat: Beat) => void): () => void;
+  /** Tells peers that ask, until the returned function is called. */
+  tell(say: () => Promise<BucketPulse>): () => void;
 }
 
 /** What the site's state has under one key. */

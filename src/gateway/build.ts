@@ -5,17 +5,21 @@
 import type { BucketConfig, GatewayConfig, SiteConfig } from "../config/config.js";
 import { GatewayError } from "../core/errors.js";
 import type { SiteId } from "../core/ids.js";
-import type { Clock } from "../core/ports.js";
+import type { Clock, Heartbeat } from "../core/ports.js";
 import { createBucketStore } from "../nats/bucket-store.js";
 import type { Connections, Lease } from "../nats/connections.js";
 import { type LogNames, type LogPlace, createOperationLog } from "../nats/operation-log.js";
 import { createPeerLink } from "../nats/peer-link.js";
+import { createPulseLine } from "../nats/peer-pulse.js";
 import { createPeerQuestions } from "../nats/peer-questions.js";
 import { createPeerService } from "../nats/peer-service.js";
 import { createPresence } from "../nats/presence.js";
+import type { ServiceListing } from "../nats/service-listing.js";
 import { createSiteState } from "../nats/site-state.js";
+import type { StreamLooks } from "../nats/stream-looks.js";
 import type { PipelinePorts } from "../pipeline/pipeline.js";
 import type { SitePorts } from "./lease.js";
+import type { Heart } from "./heart.js";
 
 export interface BucketPorts {
   open(): Promise<PipelinePorts>;
@@ -23,6 +27,8 @@ export interface BucketPorts {
   onPeerUp(peer: SiteId, callback: () => void): () => void;
   local(): Lease;
   peer(site: SiteId): Lease | undefined;
+  /** Null: nothing is said of a peer but by its log. */
+  readonly heartbeat: Heartbeat | null;
   /** Gives all connections back. */
   release(): void;
 }
@@ -35,6 +41,9 @@ export interface BuildDeps {
   readonly admitted: () => Promise<void>;
   /** The number of this process's life at this site. */
   readonly epoch: () => Promise<number>;
+  readonly heart: Heart;
+  readonly listing: ServiceListing;
+  readonly looks: StreamLooks;
 }
 
 /** What the site lease needs, over a connection that is given back in the end. */
@@ -69,7 +78,11 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
   const local = connections.lease(siteOf(config, site));
   const places = [...bucket.sites.keys()].map((origin) => {
     const { over, domain } = reach(config, bucket.log === "local" ? origin : bucket.log);
-    return { origin, domain, lease: connections.lease(over) };
+    const pulse = {
+      key: JSON.stringify([over.servers, over.credentials, over.tls]),
+      open: () => createPulseLine(connections.lease(over), site, deps.listing),
+    };
+    return { origin, domain, lease: connections.lease(over), pulse };
   });
   const leaseByOrigin = new Map(places.map(({ origin, lease }) => [origin, lease]));
 
@@ -86,15 +99,15 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
       const own = places.find(({ origin }) => origin === site);
       if (own === undefined) throw new GatewayError("KVGW_INTERNAL", `bucket ${bucket.name} does not run at ${site}`);
       const peers = places.filter(({ origin }) => origin !== site);
-      const { clockOffsetUs } = deps;
+      const { clockOffsetUs, looks } = deps;
       return {
-        store: createBucketStore({ lease: local, clock, site, epoch, clockOffsetUs }, localName(bucket, site), bucket.create),
+        store: createBucketStore({ lease: local, clock, site, epoch, clockOffsetUs, looks }, localName(bucket, site), bucket.create),
         log: createOperationLog(place(own), names(site)),
         peers: new Map(peers.map((peer) => [peer.origin, createPeerLink(place(peer), names(peer.origin), site)])),
         questions: new Map(
           peers.map(({ origin, lease }) => [origin, createPeerQuestions(lease, origin, bucket.name)]),
         ),
-        service: createPeerService(own.lease, site, bucket.name),
+        service: createPeerService(own.lease, site, bucket.name, deps.listing),
         state: createSiteState(local, site, clock),
       };
     },
@@ -102,6 +115,7 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
     onPeerUp: (peer, callback) => whenUp(leaseByOrigin.get(peer), callback),
     local: () => local,
     peer: (origin) => leaseByOrigin.get(origin),
+    heartbeat: deps.heart.join(bucket.name, site, new Map(places.map(({ origin, pulse }) => [origin, pulse]))),
     release() {
       local.release();
       for (const { lease } of places) lease.release();

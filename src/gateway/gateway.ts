@@ -13,8 +13,11 @@ import type { Clock, Random } from "../core/ports.js";
 import type { Result } from "../core/result.js";
 import type { Connections, Lease } from "../nats/connections.js";
 import { createSiteState } from "../nats/site-state.js";
+import { createServiceListing } from "../nats/service-listing.js";
+import { createStreamLooks } from "../nats/stream-looks.js";
 import { createAdmission } from "./admission.js";
-import { buildBucketPorts, buildSitePorts, reach } from "./build.js";
+import { type BuildDeps, buildBucketPorts, buildSitePorts, reach } from "./build.js";
+import { createHeart } from "./heart.js";
 import type { Holder } from "./lease.js";
 import type { CountersByBucket, GatewayStatus, PauseOutcome, PausedBy, ReconcileRequest, ReloadOutcome, Role } from "./status.js";
 import { type LoadedConfig, createStatus, iso, peersOf } from "./snapshot.js";
@@ -68,6 +71,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   let torn = false;
   let epoch: Promise<number> | null = null;
   const admission = createAdmission({ holder: deps.holder, clock, observe, onRole });
+  let shared: Pick<BuildDeps, "heart" | "listing" | "looks"> | null = null;
 
   function start(config: GatewayConfig, bucket: BucketName): void {
     const bucketConfig = config.buckets.get(bucket);
@@ -75,7 +79,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const { clockOffsetUs, random } = deps;
     const peers = [...bucketConfig.sites.keys()].filter((site) => site !== config.site);
     const { admitted, standby } = admission;
-    const build = { connections, clock, clockOffsetUs, admitted, epoch: () => nextEpoch(config) };
+    shared ??= {
+      heart: createHeart(clock),
+      looks: createStreamLooks(clock),
+      listing: createServiceListing({ site: config.site, version: deps.version, clock, random }),
+    };
+    const build = { ...shared, connections, clock, clockOffsetUs, admitted, epoch: () => nextEpoch(config) };
     const ports = buildBucketPorts(build, config, bucketConfig);
     const supervisor = createSupervisor(
       { site: config.site, ports, counters: createBucketCounters(peers), clock, random, observe, standby },

@@ -122,13 +122,19 @@ export const peersOf = (supervisor: Supervisor, site: SiteId): readonly SiteId[]
 
 function peerStatus(snapshot: (PeerSnapshot & SweepSnapshot) | undefined, counted: ReconcileCounters, reason: Reason | null): PeerStatus {
   const { rounds, repairs, lastDurationS, lastMs, lastEqualMs } = counted;
+  const { lastHeardMs, ...shown } = snapshot ?? NOTHING_YET;
   return {
-    ...(snapshot ?? { state: "starting", reason: null, lagOperations: 0, lagSeconds: 0, checkpoint: 0, sweepBlocked: 0 }),
+    ...shown,
+    lastHeardAt: isoOrNull(lastHeardMs),
     lastReconcileAt: isoOrNull(lastMs),
     lastEqualAt: isoOrNull(lastEqualMs),
     reconcile: { rounds: { ...rounds }, repaired: repairs, durationSeconds: lastDurationS, reason },
   };
 }
+
+const NOTHING_YET: PeerSnapshot & SweepSnapshot = {
+  ...{ state: "starting", reason: null, lagOperations: 0, lagSeconds: 0, checkpoint: 0, lastHeardMs: 0, sweepBlocked: 0 },
+};
 
 const isoOrNull = (ms: number): string | null => (ms === 0 ? null : iso(ms));
 

@@ -75,6 +75,8 @@ export interface PeerStatus {
   readonly lagSeconds: number;
   /** The sequence of the peer's log below which everything is applied here. */
   readonly checkpoint: number;
+  /** When the peer's gateway last answered for this bucket, null for never. */
+  readonly lastHeardAt: string | null;
   /** The end of the last round that came to its end, and of the last one that proved both sides equal. */
   readonly lastReconcileAt: string | null;
   readonly lastEqualAt: string | null;

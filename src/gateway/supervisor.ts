@@ -122,6 +122,7 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
       observe(event);
     },
     onPeerUp: (peer, callback) => ports.onPeerUp(peer, callback),
+    heartbeat: ports.heartbeat,
     onTrouble: (error) => (error === null ? enter("recovered") : enter("trouble", error)),
     onCaptured: () => enter("captured"),
   });
@@ -185,6 +186,16 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
     }
   }
 
+  /** Peers are told by the gateway that works: one that waits would say of the same bucket that nothing runs. */
+  function tellIfAtWork(): void {
+    untell?.();
+    untell = null;
+    if (standby() !== null) return;
+    untell = ports.heartbeat?.tell(async () => ({ logged: await pipeline.logged(), state })) ?? null;
+  }
+
+  let untell: (() => void) | null = null;
+  tellIfAtWork();
   const done = supervise();
 
   return {
@@ -208,6 +219,7 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
     roleChanged() {
       // Somebody may ask the other gateway in the meantime.
       if (standby() !== null) pauseAsked = null;
+      tellIfAtWork();
       beginAnew();
       interruption.abort();
     },
@@ -218,6 +230,7 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
       interruption.abort();
       await done;
       enter("stop");
+      untell?.();
       ports.release();
     },
     state: () => state,

@@ -19,7 +19,9 @@ import { type ReadyHeaders, headerLine, isoToNanos, readyHeaders, storedHeaderBl
 import type { Answer } from "./publisher.js";
 import { openPullReader } from "./pull-reader.js";
 import { scanStream } from "./scan.js";
+import type { StreamLooks } from "./stream-looks.js";
 import { findStream, lastExisting, lastMessage, markOf, purgeUpTo, streamManager } from "./streams.js";
+import { watchTail } from "./tail-watch.js";
 import { HEADER, bucketPrefix, bucketScanConsumers, bucketStream, everythingBelow, subjectOf, tailConsumers } from "./subjects.js";
 
 export interface BucketStoreDeps {
@@ -29,6 +31,8 @@ export interface BucketStoreDeps {
   readonly epoch: number;
   /** Zero in production; see `EntryContext`. */
   readonly clockOffsetUs: number;
+  /** Without it a tail is trusted as long as the server gives signs of life for it. */
+  readonly looks?: StreamLooks;
 }
 
 /** What of the bucket's settings changes how it is read and written. */
@@ -62,7 +66,10 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
       }
     },
 
-    tail: (handlers) => openTail(deps, stream, prefix, handlers, () => settings),
+    tail(handlers) {
+      const open = (inner: TailHandlers) => openTail(deps, stream, prefix, inner, () => settings);
+      return deps.looks === undefined ? open(handlers) : watchTail(deps.looks, { lease, stream }, handlers, open);
+    },
 
     async read(key) {
       try {

@@ -3,7 +3,7 @@
  * peers reach this site. It lives as long as it is served, through every reconnect. What cannot be read or answered is
  * answered all the same, with a code, in the headers that NATS services use for it.
  */
-import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import type { Msg } from "@nats-io/transport-node";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { BucketName, SiteId } from "../core/ids.js";
 import { ANSWERS_AT_ONCE_MAX, FETCH_PART_BYTES } from "../core/limits.js";
@@ -23,47 +23,44 @@ import {
 import { operationLines, refusalLines } from "./answer-headers.js";
 import type { Lease } from "./connections.js";
 import { type ReadyHeaders, readyHeaders } from "./message.js";
-import { QUESTION_VERBS, type QuestionVerb, questionSubject } from "./subjects.js";
+import type { ListedEndpoint, ServiceListing } from "./service-listing.js";
+import { ANSWERING_QUEUE, QUESTION_VERBS, type QuestionVerb, questionSubject } from "./subjects.js";
+import { subscribeForGood } from "./subscribe.js";
 
 interface Reply {
   readonly payload: Uint8Array;
   readonly headers: ReadyHeaders | null;
 }
 
-/** @param lease leads to where peers ask: the own NATS, or the hub */
-export function createPeerService(lease: Lease, site: SiteId, bucket: BucketName): PeerService {
+/** @param lease leads to where peers ask: the own NATS, or the hub; @param listing where the questions are listed, if at all */
+export function createPeerService(lease: Lease, site: SiteId, bucket: BucketName, listing?: ServiceListing): PeerService {
   return {
     serve(answers) {
-      let subscribed: { readonly nats: NatsConnection; readonly subscription: Subscription } | null = null;
       let working = 0;
+      const listed = QUESTION_VERBS.map((verb) => [verb, listing?.add(`${bucket}-${verb}`, questionSubject(site, bucket, verb))] as const);
+      const endpoints = new Map<string, ListedEndpoint | undefined>(listed);
 
       async function answer(message: Msg, bytesMax: number): Promise<void> {
         if (working >= ANSWERS_AT_ONCE_MAX) return respond(message, refusal(new GatewayError("KVGW_TIMEOUT", "too many questions")));
         working++;
-        const reply = await replyTo(message, answers, bytesMax).catch((thrown: unknown) => refusal(toGatewayError(thrown)));
+        let failed: GatewayError | null = null;
+        const refuse = (error: GatewayError) => refusal((failed = error));
+        const done = endpoints.get(lastToken(message.subject))?.begin();
+        const reply = await replyTo(message, answers, bytesMax).catch((thrown: unknown) => refuse(toGatewayError(thrown)));
         working--;
-        respond(message, sizeOf(reply) <= bytesMax ? reply : refusal(tooLarge(bytesMax)));
+        respond(message, sizeOf(reply) <= bytesMax ? reply : refuse(tooLarge(bytesMax)));
+        done?.(failed);
       }
 
-      /** The library keeps a subscription through its own reconnects, unless the server denied it; a new connection needs a
-       *  new one. */
-      function subscribe(): void {
-        const { nats } = lease.link();
-        if (subscribed?.nats === nats && !subscribed.subscription.isClosed()) return;
+      const unsubscribe = subscribeForGood(lease, (nats) => {
         const callback = (failure: Error | null, message: Msg) => {
           if (failure === null) void answer(message, nats.info?.max_payload ?? Infinity);
         };
-        const subscription = nats.subscribe(questionSubject(site, bucket, "*"), { queue: "kvgw", callback });
-        subscribed = { nats, subscription };
-      }
-
-      if (lease.connected()) subscribe();
-      const forget = lease.onChange((connected) => {
-        if (connected) subscribe();
+        return [nats.subscribe(questionSubject(site, bucket, "*"), { queue: ANSWERING_QUEUE, callback })];
       });
       return () => {
-        forget();
-        subscribed?.subscription.unsubscribe();
+        unsubscribe();
+        for (const endpoint of endpoints.values()) endpoint?.remove();
       };
     },
   };
@@ -90,8 +87,10 @@ async function replyTo(message: Msg, answers: Questions, bytesMax: number): Prom
   }
 }
 
+const lastToken = (subject: string): string => subject.slice(subject.lastIndexOf(".") + 1);
+
 function verbOf(subject: string): QuestionVerb {
-  const last = subject.slice(subject.lastIndexOf(".") + 1);
+  const last = lastToken(subject);
   return understood(QUESTION_VERBS.find((verb) => verb === last) ?? null);
 }
 

@@ -114,6 +114,7 @@ function createPuller(
   let unsettled = 0;
   let unsettledBytes = 0;
   let expectedConsumerSequence = 1;
+  let position = "sequence" in source.from ? Math.max(1, source.from.sequence) - 1 : 0;
   let pending = initiallyPending;
   let lastSignMs = clock.elapsedMs();
   let over = false;
@@ -137,6 +138,9 @@ function createPuller(
   const missing = () =>
     new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: messages are missing; reading starts again`);
 
+  const setBack = () =>
+    new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: it stands before what it has delivered; reading starts again`);
+
   function deliver(message: Msg, block: string): void {
     const delivery = parseDelivery(message.reply ?? "");
     if (delivery === null || delivery.consumerSequence !== expectedConsumerSequence) {
@@ -148,6 +152,7 @@ function createPuller(
     unsettled++;
     unsettledBytes += bytes;
     pending = delivery.pending;
+    position = delivery.streamSequence;
     try {
       handlers.onMessage(message, block, delivery, bytes);
     } catch (thrown) {
@@ -169,10 +174,15 @@ function createPuller(
   }
 
   /** A sign of life counts what has been delivered. More than came here means that messages went into a link that was
-   *  down: the server does not send them again, and without a next message nothing else would tell. */
+   *  down: the server does not send them again, and without a next message nothing else would tell. Less, or a place in the
+   *  stream that has been passed, means that it is not the consumer or the stream that it was. */
   function onSignOfLife(block: string): void {
-    const delivered = Number(headerValue(block, HEADER.lastConsumer) ?? 0);
+    const delivered = Number(headerValue(block, HEADER.lastConsumer) ?? expectedConsumerSequence - 1);
+    const passed = Number(headerValue(block, HEADER.lastStream) ?? position);
     if (delivered >= expectedConsumerSequence) return lose(missing());
+    // While the last message of each subject is read the server counts the place only afterwards.
+    if (delivered < expectedConsumerSequence - 1 || ("sequence" in source.from && passed < position)) return lose(setBack());
+    position = Math.max(position, passed);
     if (unsettled === 0) handlers.onIdle?.();
   }
 
@@ -226,6 +236,8 @@ function createPuller(
       pull();
     },
     pending: () => pending,
+    position: () => position,
+    isWaiting: () => unsettled === 0 && requested > 0,
     async stop() {
       if (over) return;
       finish();

@@ -10,6 +10,8 @@
  *     kvgw_verify_<random>_<epoch>            consumer of one reading of a bucket by `kvgw verify`
  *     kvgw.<site>.<bucket>.<verb>             a question to a site's gateway about a bucket
  *     kvgw.<site>.<gateway>                   the question whether that gateway of the site is there
+ *     kvgw.<site>.pulse                       the heartbeat: how far has the site's gateway logged these buckets
+ *     $SRV.<verb>[.kvgw[.<id>]]               which services are there: what `nats micro` asks
  *     KVGW_<site>                             KV bucket with the site's durable state
  *
  * Stream plus consumer name is unique over all sites, because acknowledgements and names cross leaf nodes. Only the
@@ -18,6 +20,8 @@
 import type { BucketName, Key, SiteId } from "../core/ids.js";
 
 export const bucketStream = (bucket: BucketName): string => `KV_${bucket}`;
+/** Of all buckets, whosever they are. */
+export const ANY_BUCKET = "$KV.>";
 export const bucketPrefix = (bucket: BucketName): string => `$KV.${bucket}.`;
 
 export const logStream = (site: SiteId, bucket: BucketName): string => `KVGW_${site}_${bucket}`;
@@ -47,6 +51,13 @@ export const questionSubject = (site: SiteId, bucket: BucketName, verb: Question
 
 /** One token fewer than a question about a bucket: the two never meet. */
 export const presenceSubject = (site: SiteId, gateway: string): string => `kvgw.${site}.${gateway}`;
+export const pulseSubject = (site: SiteId): string => `kvgw.${site}.pulse`;
+/** Several gateways of a site answer in turn. */
+export const ANSWERING_QUEUE = "kvgw";
+
+/** The name of every gateway in the listing of services, and what such a listing is asked for on. */
+export const SERVICE = "kvgw";
+export const listingSubjects = (id: string): readonly string[] => ["$SRV.*", `$SRV.*.${SERVICE}`, `$SRV.*.${SERVICE}.${id}`];
 
 /** How the reply subject of every delivered message begins. */
 export const DELIVERY_PREFIX = "$JS.ACK.";
@@ -73,6 +84,7 @@ export const HEADER = {
   pendingMessages: "Nats-Pending-Messages",
   pendingBytes: "Nats-Pending-Bytes",
   lastConsumer: "Nats-Last-Consumer",
+  lastStream: "Nats-Last-Stream",
 } as const;
 
 /** The key behind a log's subject. The origin is the first token equal to its name, because a bucket's subject has no

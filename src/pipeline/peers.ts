@@ -10,7 +10,7 @@ import { hash128 } from "../core/hash.js";
 import type { SiteId } from "../core/ids.js";
 import { createKeyFilter } from "../core/key-filter.js";
 import type { Operation } from "../core/operation.js";
-import type { BucketInfo, Clock, PeerLink, Questions, Random, SetAside } from "../core/ports.js";
+import type { BucketInfo, Clock, Heartbeat, PeerLink, Questions, Random, SetAside } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
 import { type BucketMark, type Jumps, cameBackWrong } from "../core/seen.js";
 import { compareVersions } from "../core/version.js";
@@ -75,6 +75,7 @@ export interface PeersDeps {
   readonly random: Random;
   readonly observe: Observe;
   readonly onPeerUp: (peer: SiteId, callback: () => void) => () => void;
+  readonly heartbeat: Heartbeat | null;
   readonly signal: AbortSignal;
 }
 
@@ -120,7 +121,7 @@ export function createPeers(deps: PeersDeps): Peers {
 }
 
 function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace): Replication {
-  const { ports, applier, counters, clock, observe, signal, setAside } = deps;
+  const { ports, applier, counters, clock, observe, signal, setAside, heartbeat } = deps;
   const { name: bucket, keys } = deps.config();
   return createReplication({
     ...{ bucket, peer, link, state: ports.state, applier, counters, clock, observe, signal, pace, setAside },
@@ -130,6 +131,7 @@ function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace
     backoff: createBackoff(deps.random),
     windowOperations: () => deps.config().limits.inFlight,
     wake: (callback) => deps.onPeerUp(peer, callback),
+    listen: heartbeat === null ? null : (hear) => heartbeat.listen(peer, hear),
   });
 }
 

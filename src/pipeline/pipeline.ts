@@ -16,6 +16,7 @@ import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
 import type {
   BucketStore,
   Clock,
+  Heartbeat,
   OperationLog,
   PeerLink,
   PeerService,
@@ -23,11 +24,13 @@ import type {
   Random,
   SiteState,
 } from "../core/ports.js";
+import type { Logged } from "../core/pulse.js";
 import type { Replica } from "../core/replica.js";
 import { createEnd } from "./end.js";
 import { createExpiry } from "./expiry.js";
 import { type Peers, type SweepSnapshot, createPeers } from "./peers.js";
 import type { PeerSnapshot } from "./replicate.js";
+import { type RunPulse, createPulse } from "./pulse.js";
 import { atMost, until, wait } from "./retry.js";
 import { createRunClock } from "./run-clock.js";
 import { restoreLost } from "./restore.js";
@@ -57,6 +60,8 @@ export interface PipelineDeps {
   readonly observe: Observe;
   /** Subscribes to "this peer can be reached again". */
   readonly onPeerUp: (peer: SiteId, callback: () => void) => () => void;
+  /** Null: nothing is said of a peer but by its log. */
+  readonly heartbeat: Heartbeat | null;
   /** Something keeps the bucket from being captured or applied fully; null when a captured bucket has recovered. */
   readonly onTrouble: (error: GatewayError | null) => void;
   /** Everything that was in the bucket at the start is known, and nothing is in trouble. */
@@ -74,6 +79,8 @@ export interface Pipeline {
   /** One run: resolves after an orderly stop, rejects with the failure that ended it. Never two at once. */
   run(signal: AbortSignal): Promise<void>;
   snapshot(): PipelineSnapshot;
+  /** How far the own log is with what was written here, null while no run has captured the bucket. Never rejects. */
+  logged(): Promise<Logged | null>;
   /** Asks for a round with every peer; nothing while no run has come so far. */
   reconcile(): void;
 }
@@ -83,6 +90,8 @@ interface Running {
   readonly replica: Replica;
   readonly setAsides: SetAsideStore;
   readonly peers: Peers;
+  /** Null until the bucket is captured. */
+  readonly pulse: RunPulse | null;
 }
 
 export function createPipeline(deps: PipelineDeps): Pipeline {
@@ -95,6 +104,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       setAside: running?.setAsides.count() ?? 0,
       peers: running?.peers.snapshot() ?? new Map<SiteId, PeerSnapshot & SweepSnapshot>(),
     }),
+    logged: () => running?.pulse?.logged() ?? Promise.resolve(null),
     reconcile: () => void running?.peers.reconcile(),
   };
 }
@@ -122,7 +132,7 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     stage = (await Promise.race([preparing, end.reached])) ?? null;
     if (stage === null) return;
     peers = createPeers({ ...deps, ...stage, ports, signal: reading.signal });
-    publish({ replica: stage.replica, setAsides: stage.setAsides, peers });
+    publish({ ...stage, peers, pulse: null });
     await Promise.race([stage.caughtUp, end.reached]);
     if (signal.aborted) return;
     const { clock, observe } = deps;
@@ -136,6 +146,7 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     };
     void createExpiry({ ...stage, site: deps.site, store: ports.store, clock, signal: reading.signal }).run();
     health.captured();
+    publish({ ...stage, peers, pulse: createPulse({ ...stage, clock, signal: reading.signal }) });
     withPeers = peers.run();
     saveRegularly(deps.clock, peers, working.signal).catch(end.fail);
     await end.reached;

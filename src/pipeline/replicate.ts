@@ -14,7 +14,7 @@ import type { BucketName, Key, Sequence, SiteId } from "../core/ids.js";
 import type { KeyFilter } from "../core/key-filter.js";
 import { READER_STOP_MS, READ_WINDOW_BYTES } from "../core/limits.js";
 import type { LoggedOperation } from "../core/operation.js";
-import type { Clock, PeerLink, Reader, SetAside, SetAsideReason, SiteState, StreamMark, Unreadable } from "../core/ports.js";
+import type { Beat, Clock, PeerLink, Reader, SetAside, SetAsideReason, SiteState, StreamMark, Unreadable } from "../core/ports.js";
 import type { Version } from "../core/version.js";
 import type { Applier } from "./apply.js";
 import { createCheckpointRecord } from "./checkpoint-record.js";
@@ -22,6 +22,7 @@ import { type End, createEnd } from "./end.js";
 import { type Reading, createInHand } from "./in-hand.js";
 import type { Pace } from "./pace.js";
 import { type Backoff, atMost, wait } from "./retry.js";
+import { createVital } from "./vital.js";
 
 export interface PeerSnapshot {
   readonly state: PeerState;
@@ -29,6 +30,8 @@ export interface PeerSnapshot {
   readonly lagOperations: number;
   readonly lagSeconds: number;
   readonly checkpoint: Sequence;
+  /** When the peer's gateway last answered for this bucket, 0 for never. */
+  readonly lastHeardMs: number;
 }
 
 export interface Replication {
@@ -67,6 +70,8 @@ export interface ReplicationDeps {
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   /** Ends a wait early when the peer can be reached again. */
   readonly wake: (callback: () => void) => () => void;
+  /** Every beat of the peer's gateway; null where there is no heartbeat, and nothing said of the peer but by its log. */
+  readonly listen: ((hear: (beat: Beat) => void) => () => void) | null;
 }
 
 /** One reader's life. */
@@ -74,6 +79,7 @@ interface Session extends Reading {
   readonly mark: StreamMark;
   /** The log has come back wrong: what it has of old keys, of which nothing is known here, may have been swept. */
   readonly doubtful: boolean;
+  readonly lose: (error: GatewayError) => void;
 }
 
 export function createReplication(deps: ReplicationDeps): Replication {
@@ -84,15 +90,24 @@ export function createReplication(deps: ReplicationDeps): Replication {
   const inHand = createInHand(() => session);
   let state: PeerState = "starting";
   let reason: Reason | null = null;
-  let hindrance: Reason | null = null;
+  const hindrances = new Map<"set-aside" | "pulse", Reason>();
   let reading = false;
   let lastContactMs = clock.nowMs();
   // The write that came last, or the last contact before this reader while none has come.
   let newestMs = lastContactMs;
 
+  const vital = createVital({ peer, clock, reading: () => session, onTrouble: (error) => hinder("pulse", error) });
+
   function enter(wanted: PeerState, because: Reason | null): void {
-    if (wanted === "live" && hindrance !== null) return show("degraded", hindrance);
+    const [hindrance] = hindrances.values();
+    if (wanted === "live" && hindrance !== undefined) return show("degraded", hindrance);
     show(wanted, because);
+  }
+
+  function hinder(by: "set-aside" | "pulse", error: GatewayError | null): void {
+    if (error === null) hindrances.delete(by);
+    else hindrances.set(by, { code: error.code, message: error.message });
+    if (reading) enter("live", null);
   }
 
   function show(next: PeerState, because: Reason | null): void {
@@ -176,7 +191,7 @@ export function createReplication(deps: ReplicationDeps): Replication {
     if (end.isReached()) return null;
     const from = startingPoint(checkpoint, mark);
     const doubtful = session?.doubtful === true || (checkpoint !== null && from < checkpoint.sequence);
-    const own: Session = { mark, doubtful, progress: createProgress(from), reader: null };
+    const own: Session = { mark, doubtful, progress: createProgress(from), reader: null, lose: end.fail };
     session = own;
     const reader = await deps.link.read(from + 1, () => window(own), {
       onOperation: (logged, bytes) => onOperation(own, logged, bytes),
@@ -189,6 +204,7 @@ export function createReplication(deps: ReplicationDeps): Replication {
     deps.backoff.reset();
     newestMs = lastContactMs;
     lastContactMs = clock.nowMs();
+    vital.forgive();
     enter("live", null);
     return reader;
   }
@@ -211,21 +227,20 @@ export function createReplication(deps: ReplicationDeps): Replication {
 
   return {
     async run() {
+      const forget = deps.listen?.((beat) => vital.hear(beat));
       while (!signal.aborted) {
         try {
           await read();
         } catch (thrown) {
           const { code, message } = toGatewayError(thrown);
-          if (signal.aborted) return;
+          if (signal.aborted) break;
           enter("degraded", { code, message });
           await wait(clock, deps.backoff.nextMs(), signal, deps.wake);
         }
       }
+      forget?.();
     },
-    hinder(error) {
-      hindrance = error === null ? null : { code: error.code, message: error.message };
-      if (reading) enter("live", null);
-    },
+    hinder: (error) => hinder("set-aside", error),
     checkpoint,
     async save(isDurable) {
       const next = session === null ? null : checkpoint();
@@ -242,12 +257,20 @@ export function createReplication(deps: ReplicationDeps): Replication {
       return created === head.created && (lastSequence === 0 || (saved?.created === created && saved.sequence >= lastSequence));
     },
     snapshot() {
-      const lagOperations = (session?.reader?.pending() ?? 0) + inHand.operations();
+      const waiting = (session?.reader?.pending() ?? 0) + inHand.operations();
       const nowMs = clock.nowMs();
       // Where nobody reads, nothing is known to be up to date: silence is never shown as zero lag.
-      const behindSinceMs = reading ? (lagOperations === 0 ? nowMs : (inHand.oldestMs() ?? newestMs)) : lastContactMs;
-      const lagSeconds = Math.max(0, (nowMs - behindSinceMs) / 1_000);
-      return { state: signal.aborted ? "starting" : state, reason, lagOperations, lagSeconds, checkpoint: checkpoint()?.sequence ?? 0 };
+      const behindSinceMs = reading ? (waiting === 0 ? nowMs : (inHand.oldestMs() ?? newestMs)) : lastContactMs;
+      // The same where the peer's gateway does not say that it has logged what was written there.
+      const unknownMs = deps.listen === null ? 0 : vital.unknownMs();
+      return {
+        state: signal.aborted ? "starting" : state,
+        reason,
+        lagOperations: Math.max(waiting, vital.missing()),
+        lagSeconds: Math.max(nowMs - behindSinceMs, unknownMs, 0) / 1_000,
+        checkpoint: checkpoint()?.sequence ?? 0,
+        lastHeardMs: vital.heardMs(),
+      };
     },
   };
 }

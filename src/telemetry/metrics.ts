@@ -67,6 +67,16 @@ const METRICS: Readonly<Record<string, Definition>> = {
   sweep_blocked: gauge(PEER, "Tombstones that could be forgotten, but for this peer", perPeerState((of) => of.sweepBlocked)),
   lag_operations: gauge(PEER, "Operations of a peer not yet applied here", perPeerState((of) => of.lagOperations)),
   lag_seconds: gauge(PEER, "How long a peer's changes have been missing here", perPeerState((of) => of.lagSeconds)),
+  peer_live: gauge(
+    PEER,
+    "1 while the peer's log is read and its gateway tells that it logs this bucket",
+    perPeerState((of) => Number(of.state === "live")),
+  ),
+  peer_heard_timestamp_seconds: gauge(
+    PEER,
+    "When the peer's gateway last answered for this bucket; absent until then",
+    perPeerState((of) => secondsOf(of.lastHeardAt)),
+  ),
   reconcile_rounds_total: counter(
     [...PEER, "result"],
     "Rounds of reconcile with a peer, by their result",

@@ -4,7 +4,7 @@
  */
 import type { BucketCounters } from "../core/counters.js";
 import { type ErrorCode, ERROR_REMEDY } from "../core/errors.js";
-import type { BucketState, GatewayEvent } from "../core/events.js";
+import type { BucketState, GatewayEvent, PeerState } from "../core/events.js";
 import type { BucketName, SiteId } from "../core/ids.js";
 
 export interface StatusReading {
@@ -29,6 +29,8 @@ export interface BucketReading {
 }
 
 export interface PeerReading {
+  readonly state: PeerState;
+  readonly lastHeardAt: string | null;
   readonly lagOperations: number;
   readonly lagSeconds: number;
   readonly sweepBlocked: number;

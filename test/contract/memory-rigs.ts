@@ -6,6 +6,7 @@ import { createMemoryBucketStore } from "../memory/bucket-store.js";
 import { type MemoryConnection, createMemoryConnection } from "../memory/connection.js";
 import { type MemoryLog, createMemoryOperationLog } from "../memory/operation-log.js";
 import { createMemoryPeerLink } from "../memory/peer-link.js";
+import { type Beating, createMemoryPulseLine } from "../memory/pulse.js";
 import { createMemoryPeerService, createMemoryQuestions } from "../memory/questions.js";
 import { type Present, createMemoryPresence } from "../memory/presence.js";
 import { type MemorySite, createMemorySite } from "../memory/site.js";
@@ -14,7 +15,7 @@ import { type MemoryStream, createMemoryStream } from "../memory/stream.js";
 import { headerLine } from "../../src/nats/message.js";
 import type { SiteId } from "../../src/core/ids.js";
 import type { LogFormat } from "../../src/nats/log-codec.js";
-import type { BucketOptions, BucketRig, LogRig, PeerRig, PresenceRig, QuestionsRig, Rig, StateRig, StreamActions } from "./rigs.js";
+import type { BucketOptions, BucketRig, LogRig, PeerRig, PresenceRig, PulseRig, QuestionsRig, Rig, StateRig, StreamActions } from "./rigs.js";
 import { PEER, SITE } from "./rigs.js";
 
 const QUIET_MS = 50;
@@ -114,4 +115,13 @@ export function memoryQuestionsRig(): Promise<QuestionsRig> {
     return { asked: createMemoryQuestions(connection, bucket, clock), service: createMemoryPeerService(bucket, connection) };
   };
   return Promise.resolve({ ...rigOver(connection), ends, revive: () => Promise.resolve(connection.heal()) });
+}
+
+export function memoryPulseRig(): Promise<PulseRig> {
+  const connection = createMemoryConnection(clock);
+  const beating = new Map<SiteId, Beating>([SITE, PEER].map((site) => [site, { pulse: null }]));
+  const of = (site: SiteId) => beating.get(site) ?? { pulse: null };
+  const [asking, answering] = [SITE, PEER].map((site) => createMemoryPulseLine({ site, own: of(site), of, connection, clock }));
+  if (asking === undefined || answering === undefined) throw new Error("two lines were made");
+  return Promise.resolve({ ...rigOver(connection), asking, answering, revive: () => Promise.resolve(connection.heal()) });
 }

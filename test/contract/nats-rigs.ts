@@ -14,14 +14,16 @@ import { createPeerLink } from "../../src/nats/peer-link.js";
 import { createPeerQuestions } from "../../src/nats/peer-questions.js";
 import { createPeerService } from "../../src/nats/peer-service.js";
 import { createPresence } from "../../src/nats/presence.js";
+import { createPulseLine } from "../../src/nats/peer-pulse.js";
+import { createServiceListing } from "../../src/nats/service-listing.js";
 import { createSiteState } from "../../src/nats/site-state.js";
 import { bucketPrefix, bucketStream, logPrefix, logStream, stateBucket } from "../../src/nats/subjects.js";
-import { createSystemClock, readSecret } from "../../src/system.js";
+import { createSystemClock, readSecret, systemRandom } from "../../src/system.js";
 import { bucketNamed } from "../core/names.js";
 import { bucketContents, connectTo, openBucket } from "../support/clients.js";
 import { eventually } from "../support/eventually.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
-import type { BucketOptions, BucketRig, LogRig, PeerRig, PresenceRig, QuestionsRig, Rig, StateRig, StreamActions } from "./rigs.js";
+import type { BucketOptions, BucketRig, LogRig, PeerRig, PresenceRig, PulseRig, QuestionsRig, Rig, StateRig, StreamActions } from "./rigs.js";
 import { PEER, SITE } from "./rigs.js";
 
 const QUIET_MS = 150;
@@ -36,6 +38,7 @@ export interface NatsRigs {
   state(): Promise<StateRig>;
   questions(): Promise<QuestionsRig>;
   presence(): Promise<PresenceRig>;
+  pulse(): Promise<PulseRig>;
   stop(): Promise<void>;
 }
 
@@ -62,6 +65,7 @@ export async function startNatsRigs(version: ServerVersion): Promise<NatsRigs> {
     state: async () => stateRig(await ground(), `site-${made}`),
     questions: async () => questionsRig(server, await ground(), await ground()),
     presence: async () => presenceRig(server, await ground(), await ground()),
+    pulse: async () => pulseRig(server, await ground(), await ground()),
     stop: () => server.dispose(),
   };
 }
@@ -191,10 +195,23 @@ function questionsRig(server: NatsServer, asking: Ground, answering: Ground): Qu
       asked: createPeerQuestions(asking.lease, site, bucket),
       service: createPeerService(answering.lease, site, bucket),
     }),
-    async revive() {
-      await server.restart();
-      await Promise.all([asking, answering].map(({ lease }) => eventually(() => lease.connected(), { what: "connected again" })));
-    },
+    revive: () => revive(server, [asking, answering]),
+    dispose: async () => void (await Promise.all([asking.dispose(), answering.dispose()])),
+  };
+}
+
+async function revive(server: NatsServer, grounds: readonly Ground[]): Promise<void> {
+  await server.restart();
+  await Promise.all(grounds.map(({ lease }) => eventually(() => lease.connected(), { what: "connected again" })));
+}
+
+function pulseRig(server: NatsServer, asking: Ground, answering: Ground): PulseRig {
+  const listing = (site: SiteId) => createServiceListing({ site, version: "1.2.3", clock, random: systemRandom });
+  return {
+    ...asking,
+    asking: createPulseLine(asking.lease, SITE, listing(SITE)),
+    answering: createPulseLine(answering.lease, PEER, listing(PEER)),
+    revive: () => revive(server, [asking, answering]),
     dispose: async () => void (await Promise.all([asking.dispose(), answering.dispose()])),
   };
 }

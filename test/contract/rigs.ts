@@ -3,7 +3,7 @@
  * and a way to wait. Each is made once for memory and once for real servers; the suites cannot tell which they run on.
  */
 import type { BucketName, Revision, Sequence, SiteId } from "../../src/core/ids.js";
-import type { BucketStore, OperationLog, PeerLink, PeerService, Presence, Questions, SiteState } from "../../src/core/ports.js";
+import type { BucketStore, OperationLog, PeerLink, PeerService, Presence, PulseLine, Questions, SiteState } from "../../src/core/ports.js";
 import { siteNamed } from "../core/names.js";
 
 /** The site under test, and another one. */
@@ -92,6 +92,14 @@ export interface PresenceRig extends Rig {
 export interface QuestionsRig extends Rig {
   /** Both ends for one bucket of one site. */
   readonly ends: (site: SiteId, bucket: BucketName) => QuestionEnds;
+  /** The server is back after it was killed. */
+  readonly revive: () => Promise<void>;
+}
+
+/** The heartbeat between SITE, which asks, and PEER, which answers, each over a connection of its own. */
+export interface PulseRig extends Rig {
+  readonly asking: PulseLine;
+  readonly answering: PulseLine;
   /** The server is back after it was killed. */
   readonly revive: () => Promise<void>;
 }

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { decodeJson, parseIdentity, parseTimestamp } from "../../src/core/codec.js";
 import { isKey } from "../../src/core/ids.js";
 import { TIMESTAMP_US_MAX } from "../../src/core/limits.js";
+import * as pulse from "../../src/core/pulse.js";
 import * as question from "../../src/core/question.js";
 import { formatVersion, parseVersion } from "../../src/core/version.js";
 import { readOperation } from "../../src/nats/answer-headers.js";
@@ -143,6 +144,8 @@ const SOUND = {
   entriesQuestion: { prefix: "0", after: "k" },
   versionsQuestion: { keys: ["k", "a.b"] },
   fetchQuestion: { key: "k", offset: 0 },
+  pulseQuestion: { buckets: ["config", "A_b-1"] },
+  pulse: { site: "site-b", buckets: [[1, "1730542200000000000", 7, 12], 0, [3]] },
 };
 
 /** The same with one thing replaced, left out or put in, somewhere. */
@@ -184,6 +187,8 @@ describe.each<Coded>([
   ["a question for entries", SOUND.entriesQuestion, question.decodeEntriesQuestion, (read: unknown) => read],
   ["a question for versions", SOUND.versionsQuestion, question.decodeVersionsQuestion, (read: unknown) => read],
   ["a question for a value", SOUND.fetchQuestion, question.decodeFetchQuestion, (read: unknown) => read],
+  ["a question for a pulse", SOUND.pulseQuestion, pulse.decodePulseQuestion, (read: unknown) => read],
+  ["a pulse", SOUND.pulse, pulse.decodePulse, pulse.encodePulse],
 ])("%s", (_, sound, decode, encode) => {
   it("that is damaged is refused, or read as what can be written again", () => {
     const counts = { sound: 0, damaged: 0, refused: 0 };

@@ -44,7 +44,7 @@ export function superviseOn(
   const supervisor = createSupervisor(
     {
       site: A,
-      ports: { open, onLocalUp: never, onPeerUp: never, local: noLease, peer: noLease, release: () => undefined },
+      ports: { open, onLocalUp: never, onPeerUp: never, local: noLease, peer: noLease, heartbeat: null, release: () => undefined },
       ...{ counters, clock, random: createSeededRandom(1), observe: (event) => void events.push(event), standby },
     },
     config(initial),

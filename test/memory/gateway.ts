@@ -8,12 +8,14 @@ import type { BucketState, GatewayEvent } from "../../src/core/events.js";
 import type { SiteId } from "../../src/core/ids.js";
 import type { Clock } from "../../src/core/ports.js";
 import type { BucketPorts } from "../../src/gateway/build.js";
+import { type PulsePlace, createHeart } from "../../src/gateway/heart.js";
 import { type Supervisor, createSupervisor } from "../../src/gateway/supervisor.js";
 import type { PipelinePorts, PipelineSnapshot } from "../../src/pipeline/pipeline.js";
 import { createMemoryBucketStore } from "./bucket-store.js";
 import { type MemoryConnection, createMemoryConnection } from "./connection.js";
 import { createMemoryOperationLog } from "./operation-log.js";
 import { createMemoryPeerLink } from "./peer-link.js";
+import { createMemoryPulseLine } from "./pulse.js";
 import { createMemoryPeerService, createMemoryQuestions } from "./questions.js";
 import { createSeededRandom } from "./seeded-random.js";
 import type { MemorySite } from "./site.js";
@@ -116,7 +118,13 @@ function portsOf(
   const noLease = () => {
     throw new Error("memory has no leases");
   };
+  const pulseAt = (of: MemorySite): PulsePlace => {
+    const connection = of === site ? local : connectionTo(of.id);
+    return { key: of.id, open: () => createMemoryPulseLine({ site: site.id, own: site, of: () => of, connection, clock }) };
+  };
+  const pulses = new Map([site, ...peers].map((each) => [each.id, pulseAt(each)]));
   return {
+    heartbeat: reconcile ? createHeart(clock).join(bucket, site.id, pulses) : null,
     open: () => local.request(open),
     onLocalUp: (callback) => local.onUp(callback),
     onPeerUp: (peer, callback) => connectionTo(peer).onUp(callback),

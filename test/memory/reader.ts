@@ -94,6 +94,8 @@ export function openMemoryReader(
       unsettledBytes -= bytes;
       pump();
     },
+    position: () => (upcoming() === undefined && stream.exists() ? Math.max(next - 1, stream.mark().lastSequence) : next - 1),
+    isWaiting: () => unsettled === 0,
     pending: () => [...stream.messages()].filter((message) => message.sequence >= next && !isSkipped(message)).length,
     stop() {
       if (!over) finish();

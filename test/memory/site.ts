@@ -5,10 +5,11 @@
 import type { BucketName, SiteId } from "../../src/core/ids.js";
 import type { Clock, Questions } from "../../src/core/ports.js";
 import { type Application, createApplication } from "./application.js";
+import type { Beating } from "./pulse.js";
 import { type MemoryStream, type StreamOptions, createMemoryStream } from "./stream.js";
 import { createSkewedClock } from "./virtual-clock.js";
 
-export interface MemorySite {
+export interface MemorySite extends Beating {
   readonly id: SiteId;
   /** Of its server and of its gateways alike. */
   readonly clock: Clock;
@@ -33,6 +34,7 @@ export function createMemorySite(clock: Clock, id: SiteId, options: Partial<Stre
     id,
     clock: createSkewedClock(clock, () => site.skewMs),
     skewMs: 0,
+    pulse: null,
     bucket(name) {
       const existing = buckets.get(name);
       if (existing !== undefined) return existing;

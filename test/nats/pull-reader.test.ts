@@ -39,8 +39,9 @@ async function reading(windowMessages: number, maxPayload?: number) {
   /** The server ends a pull. */
   const end = (status: string, messages: number, bytes: number) =>
     server.send({ block: blockOf({ "Nats-Pending-Messages": messages, "Nats-Pending-Bytes": bytes }, status) });
+  const sign = (block: string) => server.send({ block });
   const requests = () => server.asked.map(({ payload }) => JSON.parse(payload) as Request);
-  return { clock, wall, reader, lost, sizes, deliver, end, requests };
+  return { clock, wall, reader, lost, sizes, deliver, end, sign, requests };
 }
 
 describe("a reader that hears nothing", () => {
@@ -102,5 +103,41 @@ describe("a reader's window in bytes", () => {
     const { lost, end, requests } = await reading(10);
     end("408 Request Timeout", 10, READ_WINDOW_BYTES);
     expect([requests().length, lost]).toEqual([2, []]);
+  });
+});
+
+describe("a sign of life", () => {
+  const alive = (lastConsumer: number, lastStream: number) =>
+    blockOf({ "Nats-Last-Consumer": lastConsumer, "Nats-Last-Stream": lastStream }, "100 Idle Heartbeat");
+
+  it("says up to where the server has looked, also where nothing is left there", async () => {
+    const { reader, lost, deliver, sign } = await reading(10);
+    expect([reader.position(), reader.isWaiting()]).toEqual([0, true]);
+    deliver();
+    expect([reader.position(), reader.isWaiting()]).toEqual([1, false]);
+    reader.release(1, 1);
+    sign(alive(1, 9));
+    expect([reader.position(), reader.isWaiting(), lost]).toEqual([9, true, []]);
+  });
+
+  it.each([
+    ["fewer messages than came", alive(1, 9), /stands before/],
+    ["a place that has been passed", alive(2, 1), /stands before/],
+    ["more messages than came", alive(3, 9), /messages are missing/],
+  ])("that counts %s ends the reader", async (_, block, why) => {
+    const { lost, deliver, sign } = await reading(10);
+    deliver();
+    deliver();
+    sign(alive(2, 2));
+    expect(lost).toEqual([]);
+    sign(block);
+    expect(lost).toEqual([expect.stringMatching(why)]);
+  });
+
+  it("without its counts is one all the same", async () => {
+    const { lost, deliver, sign } = await reading(10);
+    deliver();
+    sign(blockOf({}, "100 Idle Heartbeat"));
+    expect(lost).toEqual([]);
   });
 });

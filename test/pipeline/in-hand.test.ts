@@ -155,6 +155,8 @@ describe("operations in hand", () => {
       reader: {
         release: (count, bytes) => void released.push(`${name} ${count} ${bytes}`),
         pending: () => 0,
+        position: () => 0,
+        isWaiting: () => false,
         stop: () => Promise.resolve(),
       },
     });

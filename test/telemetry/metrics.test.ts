@@ -24,6 +24,8 @@ const CONTRACT: Readonly<Record<string, readonly [type: string, ...labels: strin
   tombstones: ["gauge", "bucket"],
   tombstones_swept_total: ["counter", "bucket"],
   sweep_blocked: ["gauge", "bucket", "peer"],
+  peer_live: ["gauge", "bucket", "peer"],
+  peer_heard_timestamp_seconds: ["gauge", "bucket", "peer"],
   pipeline_state: ["gauge", "bucket", "state"],
   pipeline_restarts_total: ["counter", "bucket"],
   lease_held: ["gauge"],
@@ -206,6 +208,8 @@ describe("gauges", () => {
     expect(valueOf(families, "tombstones", { bucket: ORDERS })).toBe(1);
     expect(valueOf(families, "tombstones_swept_total", { bucket: ORDERS })).toBe(0);
     expect(valueOf(families, "sweep_blocked", { bucket: ORDERS, peer: SITE_B })).toBe(5);
+    expect(valueOf(families, "peer_live", { bucket: ORDERS, peer: SITE_B })).toBe(1);
+    expect(valueOf(families, "peer_heard_timestamp_seconds", { bucket: ORDERS, peer: SITE_B })).toBe(Date.parse("2030-01-01T00:05:00Z") / 1_000);
     expect(valueOf(families, "lag_operations", { bucket: ORDERS, peer: SITE_B })).toBe(3);
     expect(valueOf(families, "lag_seconds", { bucket: ORDERS, peer: SITE_B })).toBe(1.5);
     expect(valueOf(families, "last_equal_timestamp_seconds", { peer: SITE_B })).toBe(1_893_456_000.5);

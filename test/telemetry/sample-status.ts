@@ -14,6 +14,7 @@ export function samplePeer(changes: Partial<PeerStatus> = {}): PeerStatus {
     lagSeconds: 1.5,
     checkpoint: 42,
     sweepBlocked: 5,
+    lastHeardAt: "2030-01-01T00:05:00.000Z",
     lastReconcileAt: "2030-01-01T00:01:00.000Z",
     lastEqualAt: "2030-01-01T00:00:00.500Z",
     reconcile: { rounds: { equal: 3, different: 1, failed: 2 }, repaired: 7, durationSeconds: 0.25, reason: null },

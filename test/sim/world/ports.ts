@@ -8,12 +8,14 @@ import type { SiteId } from "../../../src/core/ids.js";
 import { CONNECT_TIMEOUT_MS } from "../../../src/core/limits.js";
 import type { Clock } from "../../../src/core/ports.js";
 import type { BucketPorts, BuildDeps, LeasedSitePorts } from "../../../src/gateway/build.js";
+import type { PulsePlace } from "../../../src/gateway/heart.js";
 import type { Connections, Lease } from "../../../src/nats/connections.js";
 import type { PipelinePorts } from "../../../src/pipeline/pipeline.js";
 import { createMemoryBucketStore } from "../../memory/bucket-store.js";
 import type { MemoryConnection } from "../../memory/connection.js";
 import { createMemoryOperationLog } from "../../memory/operation-log.js";
 import { createMemoryPeerLink } from "../../memory/peer-link.js";
+import { createMemoryPulseLine } from "../../memory/pulse.js";
 import { createMemoryPeerService, createMemoryQuestions } from "../../memory/questions.js";
 import { createMemoryPresence } from "../../memory/presence.js";
 import { createMemorySiteState } from "../../memory/site-state.js";
@@ -74,7 +76,13 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
     service: createMemoryPeerService(bucketOf(siteNamed(site), bucket.name), local),
     state: createMemorySiteState(local, siteNamed(site).state),
   });
+  const pulseAt = (origin: SiteId): PulsePlace => {
+    const connection = overFor(origin);
+    const ends = { site, own: siteNamed(site), of: siteNamed, connection, clock };
+    return { key: bucket.log === "local" ? origin : bucket.log, open: () => createMemoryPulseLine(ends) };
+  };
   return {
+    heartbeat: deps.heart.join(bucket.name, site, new Map([...bucket.sites.keys()].map((origin) => [origin, pulseAt(origin)]))),
     async open() {
       await whenUp(clock, local);
       await deps.admitted();

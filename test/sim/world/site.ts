@@ -5,12 +5,13 @@
 import type { BucketName } from "../../../src/core/ids.js";
 import type { Clock, Questions } from "../../../src/core/ports.js";
 import type { Present } from "../../memory/presence.js";
+import type { Beating } from "../../memory/pulse.js";
 import { type MemoryStream, type StreamMessage, type StreamObserver, createMemoryStream } from "../../memory/stream.js";
 import { createSkewedClock } from "../../memory/virtual-clock.js";
 import type { Mix } from "../plan.js";
 import type { Recorder } from "./recorder.js";
 
-export interface SimSite {
+export interface SimSite extends Beating {
   readonly name: string;
   /** The server's clock. */
   readonly clock: Clock;
@@ -49,6 +50,7 @@ export function createSimSite(
     hostSkewMs: mix.hostSkewMs[name] ?? 0,
     up: true,
     refusing: null,
+    pulse: null,
     buckets: new Map(),
     state: createRecordedState(name, recorder),
     present: new Map(),

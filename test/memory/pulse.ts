@@ -1,0 +1,72 @@
+/**
+ * The heartbeat over memory: as on the wire, question and answer pass through its words, take the time of the connection,
+ * and stay away when the other gateway is gone or stands still.
+ */
+import { GatewayError } from "../../src/core/errors.js";
+import type { SiteId } from "../../src/core/ids.js";
+import { PULSE_ANSWER_MS } from "../../src/core/limits.js";
+import type { Clock, PulseLine } from "../../src/core/ports.js";
+import { decodePulse, decodePulseQuestion, encodePulse } from "../../src/core/pulse.js";
+import type { MemoryConnection } from "./connection.js";
+
+/** Where a site's gateway stands ready to be asked. */
+export interface Beating {
+  pulse: ((question: unknown) => Promise<unknown>) | null;
+}
+
+export interface PulseEnds {
+  readonly site: SiteId;
+  /** Its own part, where it answers. */
+  readonly own: Beating;
+  /** Of a peer that is asked over this connection. */
+  readonly of: (peer: SiteId) => Beating;
+  readonly connection: MemoryConnection;
+  readonly clock: Clock;
+}
+
+export function createMemoryPulseLine({ site, own, of, connection, clock }: PulseEnds): PulseLine {
+  async function asked(peer: SiteId, question: unknown): Promise<unknown> {
+    const answering = await connection.request(() => {
+      const { pulse } = of(peer);
+      if (pulse === null) throw new GatewayError("KVGW_UNREACHABLE", `nobody answers for ${peer}; retried`);
+      // Kept in an object: a promise by itself would be waited for at the server.
+      return { promise: pulse(copy(question)) };
+    });
+    const answer = await answering.promise;
+    await connection.request(() => undefined);
+    return answer;
+  }
+  return {
+    async ask(peer, buckets) {
+      const read = decodePulse(await inTime(clock, asked(peer, { buckets })));
+      if (read?.site === peer && read.buckets.length === buckets.length) return read.buckets;
+      throw new GatewayError("KVGW_ANSWER_UNREADABLE", `the pulse of ${peer} cannot be read`);
+    },
+    serve(answer) {
+      const reached = (question: unknown) =>
+        new Promise<unknown>((resolve, reject) =>
+          connection.push(() => {
+            const read = decodePulseQuestion(question);
+            if (read === null) return reject(new GatewayError("KVGW_UNREACHABLE", "the question is not understood"));
+            answer(read.buckets).then((buckets) => resolve(copy(encodePulse({ site, buckets }))), reject);
+          }),
+        );
+      own.pulse = reached;
+      return () => {
+        if (own.pulse === reached) own.pulse = null;
+      };
+    },
+    onUp: (callback) => connection.onUp(callback),
+    close: () => undefined,
+  };
+}
+
+const copy = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+function inTime<T>(clock: Clock, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new GatewayError("KVGW_TIMEOUT", "the peer's gateway did not answer; retried"));
+    const cancel = clock.schedule(PULSE_ANSWER_MS, late);
+    promise.then(resolve, reject).finally(cancel);
+  });
+}
