@@ -11,7 +11,7 @@ import type { BucketConfig } from "../config/config.js";
 import type { BucketCounters } from "../core/counters.js";
 import type { GatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
-import type { Key, Sequence, SiteId } from "../core/ids.js";
+import type { Key, SiteId } from "../core/ids.js";
 import { type KeyFilter, createKeyFilter } from "../core/key-filter.js";
 import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
 import { type Entry, type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
@@ -31,11 +31,12 @@ import type {
 } from "../core/ports.js";
 import { type Replica, createReplica } from "../core/replica.js";
 import { type Jumps, createJumps } from "../core/seen.js";
-import { type Appender, type FoundLog, createAppender } from "./append.js";
+import { type Appender, createAppender } from "./append.js";
 import { type Applier, createApplier } from "./apply.js";
 import { createCapture } from "./capture.js";
 import { type CausalityGuard, loadCausality } from "./causality.js";
 import { createEnd } from "./end.js";
+import { type FoundLog, findLog } from "./found-log.js";
 import { type Holding, createHolding } from "./holding.js";
 import { type KeyGate, createKeyGate } from "./key-gate.js";
 import { type Marks, loadMarks } from "./marks.js";
@@ -241,17 +242,11 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   const nowUs = clock.nowMs() * 1_000;
   const restore = (logged: LoggedOperation) =>
     replica.restore({ ...logged, operation: asOfNow(logged.operation, nowUs) }, info.created);
-  const sequenceByKey = new Map<Key, Sequence>();
-  const mark = wanted(
-    await ports.log.scan(1, (logged, inPlace) => {
-      restore(wanted(logged));
-      if (inPlace) sequenceByKey.set(logged.operation.key, logged.sequence);
-    }),
-  );
+  const found = wanted(await findLog(ports.log, (logged) => restore(wanted(logged))));
   wanted(await records.load((key, version, kind) => replica.remember(key, version, kind)));
   const [gate, position] = [createKeyGate(), createTailPosition(clock)];
   const ground: Ground = { deps, ports, info, causality, setAsides, replica, gate, position, run };
-  const appender = appenderOf(ground, { mark, sequenceByKey });
+  const appender = appenderOf(ground, found);
   const applier = applierOf(ground, appender);
   const includes = createKeyFilter(keys);
   const isBusy = (key: Key) => applier.isBusy(key);
