@@ -2,6 +2,8 @@
  * `kvgw run`: the composition root of the gateway. Everything real is made here and handed down; nothing below reads a
  * file, a clock or the environment by itself.
  */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import type { Command } from "commander";
 import { readConfigFile, watchConfigFile } from "../config/file.js";
 import { parseConfig } from "../config/parse.js";
@@ -12,6 +14,7 @@ import { SHUTDOWN_MS } from "../core/limits.js";
 import type { Clock } from "../core/ports.js";
 import { err, ok } from "../core/result.js";
 import { type Gateway, createGateway } from "../gateway/gateway.js";
+import type { Holder } from "../gateway/lease.js";
 import type { ReloadOutcome } from "../gateway/status.js";
 import { type HttpServer, createHttpServer } from "../http/server.js";
 import { createConnections } from "../nats/connections.js";
@@ -29,11 +32,19 @@ export function addRun(program: Command): void {
     .description("run this site's gateway until SIGTERM")
     .option(...CONFIG_OPTION)
     .option(...SITE_OPTION)
-    .action((options: CommonOptions) => run(options));
+    .option("--no-lease", "work at once, whatever other gateway of this site does: for tests and emergencies")
+    .action((options: RunOptions) => run(options));
 }
 
+interface RunOptions extends CommonOptions {
+  readonly lease: boolean;
+}
+
+/** How others see this process. */
+const ownHolder = (): Holder => ({ id: randomUUID(), name: `process ${process.pid} on ${hostname()}` });
+
 /** Resolves when the gateway has stopped. KVGW_CONFIG_INVALID, KVGW_CONFIG_UNREADABLE if it cannot start. */
-async function run(options: CommonOptions): Promise<void> {
+async function run(options: RunOptions): Promise<void> {
   allowManyListeners();
   const file = configPath(options);
   const clock = createSystemClock();
@@ -62,6 +73,7 @@ async function run(options: CommonOptions): Promise<void> {
   });
   const gateway = createGateway({
     ...{ connections, clock, random: systemRandom, observe, version: programVersion(), configPath: file, clockOffsetUs: 0 },
+    holder: options.lease ? ownHolder() : null,
     parse: (next) => {
       const parsed = parse(next);
       return parsed.ok ? ok(parsed.value) : err(parsed.error.map(formatProblem));

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { formatSeconds } from "../core/age.js";
 import type { BucketState, PeerState, Reason } from "../core/events.js";
-import type { BucketStatus, GatewayStatus, PausedBy, PeerStatus } from "../gateway/status.js";
+import type { BucketStatus, GatewayStatus, LeaseStatus, PausedBy, PeerStatus } from "../gateway/status.js";
 import { type CommonOptions, GATEWAY_OPTION, JSON_OPTION, gatewayUrl } from "./common-options.js";
 import { createGatewayClient } from "./gateway-client.js";
 import { type Terminal, createTerminal, table } from "./terminal.js";
@@ -40,14 +40,24 @@ export function describeStatus(status: GatewayStatus, terminal: Terminal, nowMs:
 
 function header(status: GatewayStatus, { colour }: Terminal, nowMs: number): string {
   const { config, notReady } = status;
+  const standby = status.role === "standby" ? `${colour.yellow("standby")}, ` : "";
   const ready = status.ready ? colour.green("ready") : colour.yellow("not ready");
   const site = status.site === "" ? "no site yet" : status.site;
   return [
-    `${colour.bold(site)}  kvgw ${status.version}  ${ready}  up since ${formatAgo(status.startedAt, nowMs)}`,
+    `${colour.bold(site)}  kvgw ${status.version}  ${standby}${ready}  up since ${formatAgo(status.startedAt, nowMs)}`,
     ...notReady.map((sentence) => `  ${colour.yellow("missing:")} ${printable(sentence)}`),
     `config  ${printable(config.path)}  ${config.hash || "none"}  loaded ${formatAgo(config.loadedAt, nowMs)}`,
+    leaseLine(status.lease),
     ...(config.lastError === null ? [] : [colour.red("the last change was refused:"), ...indented(config.lastError)]),
   ].join("\n");
+}
+
+function leaseLine(lease: LeaseStatus | null): string {
+  if (lease === null) return "lease   none: this gateway works whatever another one of its site does";
+  const { held, holder, since, reason } = lease;
+  const who = held ? "held" : holder === null ? "not held" : `held by ${printable(holder)}`;
+  const when = since === null || holder === null ? "" : ` since ${printable(since)}`;
+  return `lease   ${who}${when}${reason === null ? "" : `: ${reason.code} ${printable(reason.message)}`}`;
 }
 
 const indented = (text: string): string[] => text.split("\n").map((line) => `  ${printable(line)}`);

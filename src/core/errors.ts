@@ -28,6 +28,7 @@ export const ERROR_REMEDY = {
   KVGW_SET_ASIDE_FULL: "operator",
   KVGW_STATE_UNAVAILABLE: "retry",
   KVGW_STATE_CHANGED: "retry",
+  KVGW_STANDBY: "retry",
   KVGW_SECRET_UNREADABLE: "operator",
   KVGW_SERVER_UNSUITABLE: "operator",
   KVGW_INTERNAL: "bug",

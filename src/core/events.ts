@@ -27,6 +27,15 @@ export type GatewayEvent =
       readonly updated: readonly BucketName[];
       readonly kept: number;
     }
+  | {
+      /** `held`: this gateway works · `waiting`: another one does · `lost`: another one does by now · `unknown`: the site's
+       *  state cannot say. */
+      readonly type: "lease";
+      readonly state: "held" | "waiting" | "lost" | "unknown";
+      /** For people. Null where nobody holds it. */
+      readonly holder: string | null;
+      readonly reason: Reason | null;
+    }
   | { readonly type: "config-unchanged"; readonly hash: string }
   | { readonly type: "config-rejected"; readonly problems: readonly string[] }
   | { readonly type: "site-connected"; readonly peer: SiteId; readonly server: string }

@@ -102,6 +102,22 @@ export const BACKOFF_RESET_MS = 60_000;
 /** Failures in a row that cannot mend themselves (a bucket of the wrong kind) before a pipeline is parked. */
 export const PARK_AFTER_FAILURES = 20;
 
+// ── two gateways of one site ──────────────────────────────────────────────────────────────────────────────────────
+/** How often a waiting gateway looks whether the site has become free. */
+export const LEASE_LOOK_MS = 1_000;
+/** How often the holder looks whether it still is, and renews the lease if somebody has asked since. */
+export const LEASE_RENEW_MS = 2_000;
+/** A lease that was not renewed for so long, by the waiting gateway's own clock, is nobody's: three renewals were missed.
+ *  With a look, a question without an answer and the first round trips, a takeover stays below 15 s. */
+export const LEASE_TTL_MS = 8_000;
+/** Looks in a row at which the server knew of nobody who answers for the holder: after a restart of the server the holder
+ *  may come back a moment later than whoever waits. */
+export const LEASE_ABSENCES = 2;
+/** A gateway answers at once that it is there. */
+export const PRESENCE_ANSWER_MS = 1_000;
+/** Giving the lease back is a courtesy at the end of a stop. */
+export const LEASE_RELEASE_MS = 1_000;
+
 // ── life of the process ───────────────────────────────────────────────────────────────────────────────────────────
 /** SIGTERM to exit: stop pulling, finish what is in flight, checkpoint, drain. */
 export const SHUTDOWN_MS = 10_000;
@@ -197,3 +213,16 @@ export const SWEEP_INTERVAL_MS = 60_000;
 export const SWEEPS_AT_ONCE_MAX = 32;
 /** Share of an interval that is random: peers and buckets must not stay in step. */
 export const RECONCILE_JITTER = 0.2;
+
+// ── deadlines ─────────────────────────────────────────────────────────────────────────────────────────────────────
+/** How often it is looked whether deadlines have passed: a time to live is counted in seconds. */
+export const EXPIRY_INTERVAL_MS = 1_000;
+/** Deadlines between two looks at the clock: ending a key costs a few microseconds. */
+export const EXPIRY_KEYS_AT_ONCE = 256;
+/** Servers end entries up to a second late, and a time to live is rounded up to a second: after this time what still
+ *  stands there is not about to go by itself. */
+export const EXPIRY_GRACE_MS = 3_000;
+/** An entry that its server is to end stands there still, because that server's clock is behind; or no answer came. */
+export const EXPIRY_LOOK_AGAIN_MS = 10_000;
+/** Ended keys that are looked up in the bucket at once. */
+export const EXPIRY_LOOKS_AT_ONCE_MAX = 32;

@@ -80,7 +80,8 @@ export interface BucketStore {
   /** Finds the bucket, or makes it where the config allows. KVGW_BUCKET_MISSING, KVGW_BUCKET_UNSUITABLE,
    *  KVGW_UNREACHABLE, KVGW_DENIED. */
   open(): Promise<BucketInfo>;
-  /** The last entry of every key, then every entry as it comes, in revision order. */
+  /** The last entry of every key, then every entry as it comes, in revision order. KVGW_STREAM_CHANGED if it is not the bucket
+   *  any more that `open` has found. */
   tail(handlers: TailHandlers): Promise<Reader>;
   /** The last entry of the key, null if the bucket has no message of it. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
   read(key: Key): Promise<Entry | null>;
@@ -200,6 +201,15 @@ export interface SiteState {
   keys(prefix: string): Promise<readonly string[]>;
   /** Every record below `prefix`, whole tokens only, in one reading. */
   scan(prefix: string, onRecord: (key: string, value: unknown) => void): Promise<void>;
+}
+
+/** Lets gateways of one site find out about each other at their own NATS, without writing anything. */
+export interface Presence {
+  /** Answers for `name` until the returned function is called, which `onAsked` hears of each time. */
+  announce(name: string, onAsked: () => void): () => void;
+  /** Whether somebody answers for `name`; false where the server knows of nobody who could. KVGW_UNREACHABLE,
+   *  KVGW_TIMEOUT, KVGW_DENIED where it cannot be said. */
+  isHere(name: string): Promise<boolean>;
 }
 
 /** Why an operation could not be applied or logged. Metric label: closed. */

@@ -4,13 +4,18 @@
  *
  * It changes by two facts only: an entry on the bucket's tail, and the acknowledgement of our own write (which the
  * tail may never show, because with history 1 a later write removes it: I5). Both carry the revision, and a key's
- * revision only rises, so the order in which the two arrive does not matter.
+ * revision only rises, so the order in which the two arrive does not matter. Beside that, time passes: past its deadline
+ * a value is a tombstone of the same version, whether or not the server says that it has ended.
  *
  * I4: what a gateway wrote is told by its version header, so there is no "did I write this?" set and no echo loop.
+ *
+ * Length: one state, and every fact that changes it.
  */
+import { createAhead, isSameEntry } from "./ahead.js";
+import { type Deadlines, createDeadlines } from "./deadlines.js";
 import { type DigestTree, createDigestTree } from "./digest.js";
 import type { Key, Revision, SiteId } from "./ids.js";
-import { type Entry, type LoggedOperation, type Operation, type OperationKind, isTombstone, sameIdentity, tombstoneOf } from "./operation.js";
+import { type Entry, type LoggedOperation, type Operation, type OperationKind, isTombstone, tombstoneOf } from "./operation.js";
 import type { Standing } from "./policy/policy.js";
 import { stampLocalWrite } from "./stamp.js";
 import { type Version, compareVersions, formatVersion } from "./version.js";
@@ -18,6 +23,8 @@ import { type Version, compareVersions, formatVersion } from "./version.js";
 export interface Known extends Standing {
   /** The last revision seen of the key; 0 if the bucket holds no message of it. */
   readonly revision: Revision;
+  /** Its deadline has passed, and nothing has been seen of the key since: the server is about to remove its message, or has. */
+  readonly isEnded?: true;
 }
 
 /** What an entry on the tail turned out to be. `logged`: a local write that the log has already. `behind`: the bucket has
@@ -43,8 +50,9 @@ export interface Replica {
   /** The bucket lost the key's message without telling: keep what we know, stand at the revision it named. */
   recordVanished(key: Key, revision: Revision): void;
   /** The message at this revision has gone without telling, and nothing came after it. A tombstone stays known; a value is not
-   *  known any more, but every later write of the key is above it. Returns what it was, null if something came after it. */
-  recordMissing(key: Key, revision: Revision): Operation | null;
+   *  known any more, but every later write of the key is above it; a value whose deadline is no later than `endedUs` has
+   *  ended. Returns what it was, null if something came after it. */
+  recordMissing(key: Key, revision: Revision, endedUs?: number): Operation | null;
   /** How many messages the bucket should have. */
   messages(): number;
   /** Each of them: the key, and its revision. */
@@ -53,7 +61,8 @@ export interface Replica {
   recordUncertain(key: Key, version: Version): void;
   /** Start only, before the tail: what the own log says of its keys. */
   restore(logged: LoggedOperation, bucketCreated: string): void;
-  /** The own log names another version for a revision that we stamped: another gateway of this site was first. */
+  /** The own log names another version for a revision that we stamped, or one of a revision that the tail has not shown yet:
+   *  another gateway of this site was first. */
   adopt(logged: LoggedOperation): void;
   /** Once, when the tail has caught up: the own operations that the bucket shows an older entry in place of, or the values
    *  that it has no message of. Known is then what the bucket has, so that they can be applied like any other, and a local
@@ -63,6 +72,8 @@ export interface Replica {
   remember(key: Key, version: Version, kind: OperationKind): void;
   /** A tombstone has been swept: nothing is known of the key any more, unless something newer has come. */
   forget(key: Key, version: Version): void;
+  /** Values whose deadline has passed become tombstones, at most so many at once: their keys. */
+  endDue(nowUs: number, keysMax: number): readonly Key[];
   keys(): number;
   /** Every key that holds a tombstone, with the count of hellos (`core/moment.ts`) when it became one. */
   readonly tombstones: ReadonlyMap<Key, number>;
@@ -76,13 +87,15 @@ export interface Causality {
 }
 
 export interface ReplicaOptions {
+  /** Which of its lives the bucket is in: operations that came from another one say nothing of its revisions. */
+  readonly bucketCreated?: string | null;
   /** The count of hellos now. */
   readonly moment?: () => number;
   /** Hears of every tombstone that is new here. */
   readonly onTombstone?: (key: Key, known: Known) => void;
 }
 
-export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: ReplicaOptions = {}): Replica {
+export function createReplica(site: SiteId, { bucketCreated = null, moment = () => 0, onTombstone }: ReplicaOptions = {}): Replica {
   const knownByKey = new Map<Key, Known>();
   const loggedByKey = new Map<Key, LoggedOperation>();
   // Start only: the values among what the own log has, and what turns out to be lost.
@@ -91,17 +104,22 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
   const uncertainByKey = new Map<Key, Version>();
   // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
   const bareByKey = new Map<Key, Revision>();
+  const ahead = createAhead(bucketCreated);
   let starting = true;
   let messages = 0;
   // The newest of the forgotten tombstones: a write of an unknown key is above it, also where a clock has stepped back.
   let forgottenUs = 0;
   const digests = createDigestTree((key) => describe(knownByKey.get(key)));
   const tombstones = new Map<Key, number>();
+  const deadlines: Deadlines = createDeadlines();
 
-  function set(key: Key, next: Known): void {
+  /** @param expiresUs the deadline, which stays as it is where nothing is said */
+  function set(key: Key, next: Known, expiresUs?: number | null): void {
     const before = knownByKey.get(key);
-    messages += Number(next.revision > 0) - Number((before?.revision ?? 0) > 0);
+    messages += Number(isThere(next)) - Number(isThere(before));
     knownByKey.set(key, next);
+    if (isTombstone(next)) deadlines.set(key, null);
+    else if (expiresUs !== undefined) deadlines.set(key, expiresUs);
     if (before === undefined || !isSameStanding(before, next)) stand(key, before, next);
     bareByKey.delete(key);
     const uncertain = uncertainByKey.get(key);
@@ -117,9 +135,10 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
   }
 
   function drop(key: Key): void {
-    messages -= Number((knownByKey.get(key)?.revision ?? 0) > 0);
+    messages -= Number(isThere(knownByKey.get(key)));
     knownByKey.delete(key);
     tombstones.delete(key);
+    deadlines.set(key, null);
     digests.forget(key);
   }
 
@@ -132,7 +151,7 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
     const aboveUs = Math.max(causality.aboveUs(entry.key), previous === undefined ? forgottenUs : 0);
     const { version, base } = stampLocalWrite(entry, site, previous, aboveUs);
     const kind = entry.kind === "expired" ? "delete" : entry.kind;
-    set(entry.key, { version, base, kind, revision: entry.revision });
+    set(entry.key, { version, base, kind, revision: entry.revision }, entry.expiresUs);
     const operation: Operation = { kind, key: entry.key, value: entry.value, version, base, expiresUs: entry.expiresUs };
     return { kind: "local-write", operation };
   }
@@ -141,11 +160,24 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
   function fallBehind(entry: Entry & { readonly key: Key }, lost: Operation): Observation {
     const { version } = lost;
     const below = entry.version ?? { ts: Math.min(entry.timestampUs, version.ts - 1), site };
-    set(entry.key, { version: below, base: undefined, kind: entry.kind === "expired" ? "delete" : entry.kind, revision: entry.revision });
+    const { key, revision, expiresUs } = entry;
+    set(key, { version: below, base: undefined, kind: entry.kind === "expired" ? "delete" : entry.kind, revision }, expiresUs);
     lostByKey.set(entry.key, lost);
     // A write over it is newer than what was lost, whatever its clock says.
     uncertainByKey.set(entry.key, version);
     return BEHIND;
+  }
+
+  /** The log may have this very entry, or a later one of its key: then there is nothing to log any more. */
+  function stampUnlessLogged(entry: Entry & { readonly key: Key }, current: Known | undefined, causality: Causality): Observation {
+    const met = ahead.meet(entry);
+    if (met === null) return stamp(entry, current, causality);
+    const { version, base, kind, expiresUs } = met.operation;
+    const known: Known = { version, base, kind, revision: entry.revision };
+    const isNewer = current !== undefined && compareVersions(current.version, version) > 0;
+    if (!met.isLogged) return stamp(entry, isNewer ? current : known, causality);
+    set(entry.key, known, expiresUs);
+    return LOGGED;
   }
 
   /** Not known any more, and yet every later write of the key is above it. */
@@ -170,8 +202,10 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
       const current = knownByKey.get(key);
       if (revision <= revisionOf(key)) return OLD;
       if (entry.kind === "expired") {
-        if (current !== undefined) set(key, { ...current, kind: current.kind === "put" ? "delete" : current.kind, revision });
-        else bareByKey.set(key, revision);
+        if (current !== undefined) {
+          const { version, base, kind } = current;
+          set(key, { version, base, kind: kind === "put" ? "delete" : kind, revision });
+        } else bareByKey.set(key, revision);
         return EXPIRED;
       }
       const logged = loggedByKey.get(key);
@@ -183,22 +217,24 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
       }
       if (entry.version !== null) {
         const base = current !== undefined && compareVersions(current.version, entry.version) === 0 ? current.base : undefined;
-        set(key, { version: entry.version, base, kind: entry.kind, revision });
+        set(key, { version: entry.version, base, kind: entry.kind, revision }, entry.expiresUs);
+        ahead.pass(key, revision);
         return ECHO;
       }
       if (isLogged) {
-        const { version, base, kind } = logged.operation;
-        set(key, { version, base, kind, revision });
+        const { version, base, expiresUs } = logged.operation;
+        // The entry is there, also where its deadline has made the operation a tombstone: then it ends now.
+        set(key, { version, base, kind: entry.kind, revision }, expiresUs);
         return LOGGED;
       }
-      return stamp(entry, current, causality);
+      return stampUnlessLogged(entry, current, causality);
     },
 
     recordApplied(operation, revision) {
       const current = knownByKey.get(operation.key);
       if (current !== undefined && revision < current.revision) return;
-      const { version, base, kind } = operation;
-      set(operation.key, { version, base, kind, revision });
+      const { version, base, kind, expiresUs } = operation;
+      set(operation.key, { version, base, kind, revision }, expiresUs);
     },
 
     recordVanished(key, revision) {
@@ -208,20 +244,21 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
       else bareByKey.set(key, revision);
     },
 
-    recordMissing(key, revision) {
+    recordMissing(key, revision, endedUs = 0) {
       if (revisionOf(key) !== revision) return null;
       const current = knownByKey.get(key);
       bareByKey.delete(key);
       if (current === undefined) return null;
-      const lost = tombstoneOf(key, current, current.base);
-      if (isTombstone(current)) set(key, { ...current, revision: 0 });
+      const hasEnded = !isTombstone(current) && (deadlines.at(key) ?? Infinity) <= endedUs;
+      const lost = tombstoneOf(key, hasEnded ? { ...current, kind: "delete" } : current, current.base);
+      if (isTombstone(lost)) set(key, { ...current, kind: lost.kind, revision: 0 });
       else forsake(key, current.version);
       return lost;
     },
 
     messages: () => messages + bareByKey.size,
     *standing() {
-      for (const [key, { revision }] of knownByKey) if (revision > 0) yield [key, revision];
+      for (const [key, known] of knownByKey) if (isThere(known)) yield [key, known.revision];
       yield* bareByKey;
     },
 
@@ -232,8 +269,8 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
 
     restore(logged, bucketCreated) {
       const { operation, identity } = logged;
-      const { key, version, base, kind } = operation;
-      set(key, { version, base, kind, revision: 0 });
+      const { key, version, base, kind, expiresUs } = operation;
+      set(key, { version, base, kind, revision: 0 }, expiresUs);
       if (kind === "put") valueByKey.set(key, operation);
       if (identity?.bucketCreated === bucketCreated) loggedByKey.set(key, logged);
     },
@@ -241,9 +278,11 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
     adopt(logged) {
       const { operation, identity } = logged;
       const current = knownByKey.get(operation.key);
-      if (current === undefined || identity === null || current.revision !== identity.revision) return;
-      const { version, base, kind } = operation;
-      set(operation.key, { version, base, kind, revision: current.revision });
+      if (identity === null) return;
+      ahead.note(logged, revisionOf(operation.key));
+      if (current?.revision !== identity.revision) return;
+      const { version, base, kind, expiresUs } = operation;
+      set(operation.key, { version, base, kind, revision: current.revision }, expiresUs);
     },
 
     takeLost() {
@@ -259,7 +298,7 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
       const current = knownByKey.get(key);
       if (current !== undefined && compareVersions(current.version, version) >= 0) return;
       valueByKey.delete(key);
-      set(key, { version, base: undefined, kind, revision: 0 });
+      set(key, { version, base: undefined, kind, revision: 0 }, null);
     },
     forget(key, version) {
       const current = knownByKey.get(key);
@@ -268,11 +307,22 @@ export function createReplica(site: SiteId, { moment = () => 0, onTombstone }: R
         drop(key);
       }
     },
+    endDue(nowUs, keysMax) {
+      const keys = deadlines.take(nowUs, keysMax);
+      for (const key of keys) {
+        const current = knownByKey.get(key);
+        if (current !== undefined) set(key, { ...current, kind: "delete", isEnded: true });
+      }
+      return keys;
+    },
     keys: () => knownByKey.size - tombstones.size,
     tombstones,
     digests,
   };
 }
+
+/** Whether the bucket should have a message of the key. */
+const isThere = (known: Known | undefined): boolean => known !== undefined && known.revision > 0 && known.isEnded !== true;
 
 const isSameStanding = (a: Known, b: Known): boolean =>
   isTombstone(a) === isTombstone(b) && compareVersions(a.version, b.version) === 0;
@@ -290,9 +340,3 @@ function isBefore(entry: Entry, { operation, identity }: LoggedOperation): boole
 /** Whether a tombstone is known from elsewhere, and the bucket shows an entry that is older: it has lost its tail. */
 const isRemembered = (current: Known, held: Version): boolean =>
   current.revision === 0 && isTombstone(current) && compareVersions(held, current.version) < 0;
-
-function isSameEntry(logged: LoggedOperation, entry: Entry): boolean {
-  if (logged.identity === null) return false;
-  const { revision, timestampNs } = entry;
-  return sameIdentity(logged.identity, { bucketCreated: logged.identity.bucketCreated, revision, timestampNs });
-}

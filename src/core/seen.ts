@@ -19,10 +19,13 @@ export interface Seen extends BucketMark {
   readonly left: boolean;
 }
 
+/** Of a site that takes part, before anything was swept with it. */
+export const NOT_SEEN: Seen = Object.freeze({ created: "", sequence: 0, run: "0", atUs: 0, left: false });
+
 /** @param run the one that began at `start`: what was seen in it says nothing */
 export function cameBackWrong(seen: Seen | undefined, run: string, start: BucketMark): boolean {
   if (seen === undefined || seen.run === run) return false;
-  return seen.left || seen.created !== start.created || start.sequence < seen.sequence;
+  return seen.left || (seen.created !== "" && seen.created !== start.created) || start.sequence < seen.sequence;
 }
 
 export interface Jumps {

@@ -12,8 +12,10 @@ import { type LogNames, type LogPlace, createOperationLog } from "../nats/operat
 import { createPeerLink } from "../nats/peer-link.js";
 import { createPeerQuestions } from "../nats/peer-questions.js";
 import { createPeerService } from "../nats/peer-service.js";
+import { createPresence } from "../nats/presence.js";
 import { createSiteState } from "../nats/site-state.js";
 import type { PipelinePorts } from "../pipeline/pipeline.js";
+import type { SitePorts } from "./lease.js";
 
 export interface BucketPorts {
   open(): Promise<PipelinePorts>;
@@ -29,8 +31,27 @@ export interface BuildDeps {
   readonly connections: Connections;
   readonly clock: Clock;
   readonly clockOffsetUs: number;
-  /** The number of this process's life at this site, asked for once the local NATS answers. */
+  /** Resolves when this gateway may work, asked once the local NATS answers. KVGW_STANDBY if another one does. */
+  readonly admitted: () => Promise<void>;
+  /** The number of this process's life at this site. */
   readonly epoch: () => Promise<number>;
+}
+
+/** What the site lease needs, over a connection that is given back in the end. */
+export interface LeasedSitePorts extends SitePorts {
+  release(): void;
+}
+
+export function buildSitePorts({ connections, clock }: Pick<BuildDeps, "connections" | "clock">, config: GatewayConfig): LeasedSitePorts {
+  const { site } = config;
+  const lease = connections.lease(siteOf(config, site));
+  return {
+    state: createSiteState(lease, site, clock),
+    presence: createPresence(lease, site),
+    ready: () => lease.ready(),
+    onUp: (callback) => whenUp(lease, callback),
+    release: () => lease.release(),
+  };
 }
 
 /** Where a site's JetStream is reached from here: over which connection, in which domain. */
@@ -56,14 +77,10 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
     const { name, subject, format } = bucket;
     return { site: origin, bucket: name, subject, format };
   };
-  const whenUp = (lease: Lease | undefined, callback: () => void) =>
-    lease?.onChange((connected) => {
-      if (connected) callback();
-    }) ?? (() => undefined);
-
   return {
     async open() {
       await local.ready();
+      await deps.admitted();
       const epoch = await deps.epoch();
       const place = (origin: (typeof places)[number]): LogPlace => ({ ...origin, clock, epoch });
       const own = places.find(({ origin }) => origin === site);
@@ -90,6 +107,13 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
       for (const { lease } of places) lease.release();
     },
   };
+}
+
+function whenUp(lease: Lease | undefined, callback: () => void): () => void {
+  const forget = lease?.onChange((connected) => {
+    if (connected) callback();
+  });
+  return forget ?? (() => undefined);
 }
 
 const localName = (bucket: BucketConfig, site: SiteId) => bucket.sites.get(site)?.bucket ?? bucket.name;

@@ -13,8 +13,10 @@ import type { Clock, Random } from "../core/ports.js";
 import type { Result } from "../core/result.js";
 import type { Connections, Lease } from "../nats/connections.js";
 import { createSiteState } from "../nats/site-state.js";
-import { buildBucketPorts, reach } from "./build.js";
-import type { CountersByBucket, GatewayStatus, PauseOutcome, PausedBy, ReconcileRequest, ReloadOutcome } from "./status.js";
+import { createAdmission } from "./admission.js";
+import { buildBucketPorts, buildSitePorts, reach } from "./build.js";
+import type { Holder } from "./lease.js";
+import type { CountersByBucket, GatewayStatus, PauseOutcome, PausedBy, ReconcileRequest, ReloadOutcome, Role } from "./status.js";
 import { type LoadedConfig, createStatus, iso, peersOf } from "./snapshot.js";
 import { type Supervisor, createSupervisor } from "./supervisor.js";
 
@@ -30,6 +32,8 @@ export interface GatewayDeps {
   readonly parse: (text: string) => Result<GatewayConfig, readonly string[]>;
   /** Zero in production: the tests' way to a site whose clock is wrong. */
   readonly clockOffsetUs: number;
+  /** This process, for the site lease. Null: it works at once, whoever else does. */
+  readonly holder: Holder | null;
 }
 
 export interface Gateway {
@@ -37,10 +41,10 @@ export interface Gateway {
   reload(text: string): Promise<ReloadOutcome>;
   /** Notes, when its turn comes, that there is no text to apply: the running config stays. Never rejects. */
   refuse(problems: readonly string[]): Promise<ReloadOutcome>;
-  /** Asks for a round with every peer of the bucket. KVGW_USAGE for an unknown bucket, KVGW_BUCKET_NOT_RUNNING. */
+  /** Asks for a round with every peer of the bucket. KVGW_USAGE for an unknown bucket, KVGW_BUCKET_NOT_RUNNING, KVGW_STANDBY. */
   reconcile(bucket: string): ReconcileRequest;
   /** Resolves when nothing of the bucket runs any more; stays so until `resume`, also after a restart.
-   *  KVGW_USAGE for an unknown bucket, KVGW_UNREACHABLE, KVGW_STATE_UNAVAILABLE. */
+   *  KVGW_USAGE for an unknown bucket, KVGW_UNREACHABLE, KVGW_STATE_UNAVAILABLE, KVGW_STANDBY. */
   pause(bucket: string): Promise<PauseOutcome>;
   /** Takes that back, and ends a parking. A pause in the config stays. Fails as `pause` does. */
   resume(bucket: string): Promise<PauseOutcome>;
@@ -63,21 +67,31 @@ export function createGateway(deps: GatewayDeps): Gateway {
   // A reload broke off half-way by a mistake of ours: what runs is not what `loaded` says.
   let torn = false;
   let epoch: Promise<number> | null = null;
+  const admission = createAdmission({ holder: deps.holder, clock, observe, onRole });
 
   function start(config: GatewayConfig, bucket: BucketName): void {
     const bucketConfig = config.buckets.get(bucket);
     if (bucketConfig === undefined) return;
     const { clockOffsetUs, random } = deps;
     const peers = [...bucketConfig.sites.keys()].filter((site) => site !== config.site);
-    const ports = buildBucketPorts({ connections, clock, clockOffsetUs, epoch: () => nextEpoch(config) }, config, bucketConfig);
+    const { admitted, standby } = admission;
+    const build = { connections, clock, clockOffsetUs, admitted, epoch: () => nextEpoch(config) };
+    const ports = buildBucketPorts(build, config, bucketConfig);
     const supervisor = createSupervisor(
-      { site: config.site, ports, counters: createBucketCounters(peers), clock, random, observe },
+      { site: config.site, ports, counters: createBucketCounters(peers), clock, random, observe, standby },
       bucketConfig,
     );
     supervisorByBucket.set(bucket, supervisor);
   }
 
-  /** One number for the whole process, asked for again only if asking failed. */
+  function onRole(now: Role, before: Role | null): void {
+    // Whoever begins to work has consumers of its own, under names that nobody had before.
+    if (now === "active") epoch = null;
+    // Buckets of a process that has just started begin already.
+    if (before !== null || now === "standby") for (const supervisor of supervisorByBucket.values()) supervisor.roleChanged();
+  }
+
+  /** One number for the whole time in which this gateway works, asked for again only if asking failed. */
   function nextEpoch(config: GatewayConfig): Promise<number> {
     if (epoch !== null) return epoch;
     const own = config.sites.get(config.site);
@@ -127,6 +141,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     held = leasesOf(next);
     torn = true;
     try {
+      admission.follow(() => buildSitePorts({ connections, clock }, next));
       await stopBuckets([...plan.stop, ...restarted]);
       for (const bucket of [...plan.start, ...restarted]) start(next, bucket);
       for (const { bucket } of plan.update) {
@@ -190,6 +205,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
   }
 
   function supervisorOf(bucket: string): Supervisor {
+    const why = admission.standby();
+    if (why !== null) throw why;
     const found = supervisorByBucket.get(bucket as BucketName);
     if (found !== undefined) return found;
     const known = [...supervisorByBucket.keys()];
@@ -225,7 +242,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     status() {
       const { version, configPath } = deps;
       const localConnected = held[0]?.connected() ?? false;
-      const parts = { loaded, lastError, localConnected, startedMs, nowMs: clock.nowMs(), version, configPath };
+      const times = { startedMs, nowMs: clock.nowMs() };
+      const leading = { role: admission.role(), lease: admission.lease() };
+      const parts = { loaded, lastError, localConnected, ...times, ...leading, version, configPath };
       return createStatus(parts, [...supervisorByBucket.values()]);
     },
     counters: () => new Map([...supervisorByBucket].map(([bucket, supervisor]) => [bucket, supervisor.counters()])),
@@ -235,6 +254,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       try {
         await stopBuckets([...supervisorByBucket.keys()]);
       } finally {
+        await admission.release();
         for (const lease of held) lease.release();
         await connections.close();
       }

@@ -5,7 +5,7 @@ import type { Reason } from "../core/events.js";
 import type { BucketName, SiteId } from "../core/ids.js";
 import type { SweepSnapshot } from "../pipeline/peers.js";
 import type { PeerSnapshot } from "../pipeline/replicate.js";
-import type { BucketStatus, GatewayStatus, PeerStatus, SiteStatus } from "./status.js";
+import type { BucketStatus, GatewayStatus, LeaseStatus, PeerStatus, Role, SiteStatus } from "./status.js";
 import type { Supervisor } from "./supervisor.js";
 
 export interface LoadedConfig {
@@ -18,6 +18,9 @@ export interface StatusParts {
   readonly lastError: string | null;
   /** Whether this site's own NATS is reached, also where no bucket runs here. */
   readonly localConnected: boolean;
+  /** Null while it is not known yet. */
+  readonly role: Role | null;
+  readonly lease: LeaseStatus | null;
   readonly startedMs: number;
   readonly nowMs: number;
   readonly version: string;
@@ -37,6 +40,8 @@ export function createStatus(parts: StatusParts, supervisors: readonly Superviso
     now: iso(parts.nowMs),
     ready: notReady.length === 0,
     notReady,
+    role: parts.role ?? "standby",
+    lease: parts.lease,
     config: {
       path: parts.configPath,
       hash: loaded?.config.hash ?? "",
@@ -53,10 +58,12 @@ export function createStatus(parts: StatusParts, supervisors: readonly Superviso
 }
 
 /** Remote sites do not matter: a partition is normal life, and a rollout during one must not hang. */
-function missing({ loaded, localConnected }: StatusParts, supervisors: readonly Supervisor[]): string[] {
+function missing({ loaded, localConnected, role, lease }: StatusParts, supervisors: readonly Supervisor[]): string[] {
   if (loaded === null) return ["no config has been loaded"];
   const sentences: string[] = [];
   if (!localConnected) sentences.push("the local NATS is not reachable");
+  // Said once, and not of every bucket.
+  if (role === "standby") return [...sentences, standbySentence(lease?.holder ?? null)];
   for (const supervisor of supervisors) {
     const state = supervisor.state();
     if (state === "live" || state === "paused") continue;
@@ -65,6 +72,9 @@ function missing({ loaded, localConnected }: StatusParts, supervisors: readonly 
   }
   return sentences;
 }
+
+export const standbySentence = (holder: string | null): string =>
+  `this gateway is a standby: another one of this site is active (${holder ?? "unknown"}); it takes over when that one is gone`;
 
 function siteStatus(peer: SiteId, supervisors: readonly Supervisor[]): SiteStatus {
   const clockSkewMs = skewOf(peer, supervisors);

@@ -16,6 +16,10 @@ export interface GatewayStatus {
   readonly ready: boolean;
   /** What is missing for `ready`, one sentence each. */
   readonly notReady: readonly string[];
+  /** A site has one gateway that works; any other waits until that one is gone. */
+  readonly role: Role;
+  /** Null where the lease is switched off. */
+  readonly lease: LeaseStatus | null;
   readonly config: {
     readonly path: string;
     readonly hash: string;
@@ -26,6 +30,18 @@ export interface GatewayStatus {
   /** Every site but this one. */
   readonly sites: Readonly<Record<SiteId, SiteStatus>>;
   readonly buckets: Readonly<Record<BucketName, BucketStatus>>;
+}
+
+export type Role = "active" | "standby";
+
+export interface LeaseStatus {
+  /** By this gateway. */
+  readonly held: boolean;
+  /** The gateway that holds it, for people, and since when by its own clock; null where nothing is known. */
+  readonly holder: string | null;
+  readonly since: string | null;
+  /** Why the site's state cannot say, null if it can. */
+  readonly reason: Reason | null;
 }
 
 export interface SiteStatus {

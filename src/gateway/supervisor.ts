@@ -25,6 +25,8 @@ export interface SupervisorDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly observe: Observe;
+  /** Why this gateway must not work now, null if it may. Left out where it always may. */
+  readonly standby?: () => GatewayError | null;
 }
 
 export interface Supervisor {
@@ -36,6 +38,8 @@ export interface Supervisor {
   pause(): Promise<void>;
   /** Takes a request to pause back, and ends a parking. Fails as `pause` does. */
   resume(): Promise<void>;
+  /** To be called when `standby` says something else: what runs ends in order, or begins. */
+  roleChanged(): void;
   pausedBy(): readonly PausedBy[];
   /** Why the last round with the peer did not come to its end, null if it did. */
   roundFailure(peer: SiteId): Reason | null;
@@ -79,6 +83,7 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
     observe({ type: "bucket-state", bucket, state, reason });
   }
 
+  const standby = () => deps.standby?.() ?? null;
   const isPaused = () => config.paused || pauseAsked === true;
 
   async function openPorts(): Promise<PipelinePorts> {
@@ -128,6 +133,7 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
       underWay = true;
       await pipeline.run(interruption.signal).finally(endRun);
     } catch (thrown) {
+      if (standby() !== null) return;
       if (clock.elapsedMs() - beganMs >= BACKOFF_RESET_MS) beginAnew();
       await recover(toGatewayError(thrown));
     }
@@ -166,8 +172,10 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
   /** One run or one rest. At its end the state says what comes next. */
   async function takeTurn(): Promise<void> {
     interruption = new AbortController();
+    const why = standby();
     if (isPaused()) enter("pause");
-    if (state === "paused" || state === "parked") await aborted(interruption.signal);
+    else if (why !== null) enter("stand-by", why);
+    if (why !== null || state === "paused" || state === "parked") await aborted(interruption.signal);
     else await attempt();
     if (isPaused()) return enter("pause");
     if (state === "paused") enter("resume");
@@ -196,6 +204,12 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
     async resume() {
       if (pauseAsked !== false) await savePause(false);
       if (state === "paused" || state === "parked") await interrupt();
+    },
+    roleChanged() {
+      // Somebody may ask the other gateway in the meantime.
+      if (standby() !== null) pauseAsked = null;
+      beginAnew();
+      interruption.abort();
     },
     pausedBy: () => [...(config.paused ? ["config" as const] : []), ...(pauseAsked === true ? ["request" as const] : [])],
     roundFailure: (peer) => roundFailures.get(peer) ?? null,

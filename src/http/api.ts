@@ -39,6 +39,7 @@ export function registerApi(app: FastifyInstance, deps: ApiDeps): void {
 const STATUS_BY_CODE: Partial<Record<ErrorCode, number>> = {
   KVGW_USAGE: 404,
   KVGW_BUCKET_NOT_RUNNING: 409,
+  KVGW_STANDBY: 409,
   KVGW_UNREACHABLE: 503,
   KVGW_TIMEOUT: 503,
   KVGW_STATE_UNAVAILABLE: 503,

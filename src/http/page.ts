@@ -25,7 +25,7 @@ function page(status: GatewayStatus): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
 <title>kvgw ${escape(status.site)}</title><style>${STYLE}</style></head><body>
-<h1>${escape(status.site)}: ${status.ready ? "ready" : "not ready"}</h1>
+<h1>${escape(status.site)}: ${status.role === "standby" ? "standby, " : ""}${status.ready ? "ready" : "not ready"}</h1>
 ${paragraphs(status.notReady)}
 ${error === null ? "" : paragraphs([`The last config was refused: ${error}`])}
 <table><tr>${COLUMNS.map((name) => `<th>${name}</th>`).join("")}</tr>

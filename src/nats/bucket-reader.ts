@@ -47,7 +47,7 @@ export interface BucketReader {
 export function createBucketReader(place: BucketPlace, bucket: BucketName, where: string): BucketReader {
   const stream = bucketStream(bucket);
   const prefix = bucketPrefix(bucket);
-  let context: EntryContext = { maxAgeUs: 0, clockOffsetUs: 0 };
+  let context: EntryContext = { maxAgeUs: 0, messageTtl: false, clockOffsetUs: 0 };
 
   const attempt = <T>(work: (api: JetStreamManager) => Promise<T>, attempts?: number) => attemptReading(place, where, work, attempts);
 
@@ -56,7 +56,8 @@ export function createBucketReader(place: BucketPlace, bucket: BucketName, where
       attempt(async (api) => {
         const info = await findStream(api, stream);
         if (info === null) return null;
-        context = { maxAgeUs: info.config.max_age / 1_000, clockOffsetUs: 0 };
+        const { max_age: maxAgeNs, allow_msg_ttl: messageTtl = false } = info.config;
+        context = { maxAgeUs: maxAgeNs / 1_000, messageTtl, clockOffsetUs: 0 };
         return { created: isoToNanos(info.created), keys: info.state.num_subjects ?? info.state.messages };
       }),
 

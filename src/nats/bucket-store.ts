@@ -13,7 +13,7 @@ import type { Operation } from "../core/operation.js";
 import type { BucketInfo, BucketStore, Clock, Reader, TailHandlers, WriteOutcome } from "../core/ports.js";
 import { formatVersion } from "../core/version.js";
 import type { Lease } from "./connections.js";
-import { type EntryContext, toEntry } from "./entry.js";
+import { type EntryContext, TTL_NEVER, toEntry } from "./entry.js";
 import { API_ERROR, apiFailure, notStored, toFailure } from "./failure.js";
 import { type ReadyHeaders, headerLine, isoToNanos, readyHeaders, storedHeaderBlock } from "./message.js";
 import type { Answer } from "./publisher.js";
@@ -33,7 +33,8 @@ export interface BucketStoreDeps {
 
 /** What of the bucket's settings changes how it is read and written. */
 interface Settings extends EntryContext {
-  readonly messageTtl: boolean;
+  /** Of the stream that was opened. */
+  readonly created: string;
   readonly history: number;
 }
 
@@ -42,7 +43,9 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
   const stream = bucketStream(bucket);
   const prefix = bucketPrefix(bucket);
   const where = `bucket ${bucket}`;
-  let settings: Settings = { maxAgeUs: 0, clockOffsetUs: deps.clockOffsetUs, messageTtl: false, history: 1 };
+  let settings: Settings = {
+    ...{ created: "", maxAgeUs: 0, clockOffsetUs: deps.clockOffsetUs, messageTtl: false, history: 1 },
+  };
 
   return {
     async open() {
@@ -121,6 +124,7 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
 function readSettings(info: StreamInfo, clockOffsetUs: number): Settings {
   const { config } = info;
   return {
+    created: markOf(info).created,
     clockOffsetUs,
     maxAgeUs: config.max_age / 1_000,
     messageTtl: config.allow_msg_ttl === true,
@@ -177,7 +181,7 @@ async function openTail(
   stream: string,
   prefix: string,
   handlers: TailHandlers,
-  context: () => EntryContext,
+  context: () => Settings,
 ): Promise<Reader> {
   const { lease, clock, site, epoch } = deps;
   let target = Number.POSITIVE_INFINITY;
@@ -222,7 +226,8 @@ async function openTail(
       onLost: handlers.onLost,
     },
   );
-  await findTarget().catch(async (thrown: unknown) => {
+  const begun = refuseAnother(lease, stream, context().created).then(findTarget);
+  await begun.catch(async (thrown: unknown) => {
     await reader.stop();
     throw toFailure(thrown, `tail of ${stream}`);
   });
@@ -230,19 +235,32 @@ async function openTail(
   return reader;
 }
 
+/** The bucket may have been made anew since it was opened: its revisions would be taken for those of the one before. */
+async function refuseAnother(lease: Lease, stream: string, created: string): Promise<void> {
+  const info = await lease.whileUp(async () => findStream(await streamManager(lease, null), stream));
+  if (info !== null && (created === "" || markOf(info).created === created)) return;
+  throw new GatewayError("KVGW_STREAM_CHANGED", `${stream} was deleted or made anew; starting afresh`);
+}
+
 /** The version, the compare-and-set, and what makes the message a delete or gives it the rest of its life. */
 function applyHeaders(operation: Operation, expected: number, settings: Settings, nowUs: number): ReadyHeaders {
-  let lines =
-    headerLine(HEADER.version, formatVersion(operation.version)) + headerLine(HEADER.expectedSubjectSequence, expected);
-  if (operation.kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");
-  if (operation.kind === "purge") lines += headerLine(HEADER.kvOperation, "PURGE") + headerLine(HEADER.rollup, "sub");
-  if (operation.kind === "put" && operation.expiresUs !== null && settings.messageTtl) {
-    const seconds = Math.max(1, Math.ceil((operation.expiresUs - nowUs) / 1e6));
-    lines += headerLine(HEADER.ttl, `${seconds}s`);
-    // With history, the older revision would come back when this one expires.
-    if (settings.history > 1) lines += headerLine(HEADER.rollup, "sub");
-  }
+  const { kind, version, expiresUs } = operation;
+  let lines = headerLine(HEADER.version, formatVersion(version)) + headerLine(HEADER.expectedSubjectSequence, expected);
+  if (kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");
+  if (kind === "purge") lines += headerLine(HEADER.kvOperation, "PURGE") + headerLine(HEADER.rollup, "sub");
+  if (kind === "put") lines += lifeHeaders(expiresUs, settings, nowUs);
   return readyHeaders(lines);
+}
+
+/** The deadline as it is, and what remains of it as the server takes it: whole seconds, by its own clock. */
+function lifeHeaders(expiresUs: number | null, { messageTtl, maxAgeUs, history }: Settings, nowUs: number): string {
+  if (expiresUs === null) return messageTtl && maxAgeUs > 0 ? headerLine(HEADER.ttl, TTL_NEVER) : "";
+  const deadline = headerLine(HEADER.expires, expiresUs);
+  if (!messageTtl) return deadline;
+  const seconds = Math.max(1, Math.ceil((expiresUs - nowUs) / 1e6));
+  // With history, the older revision would come back when this one expires.
+  const rollup = history > 1 ? headerLine(HEADER.rollup, "sub") : "";
+  return deadline + headerLine(HEADER.ttl, `${seconds}s`) + rollup;
 }
 
 const UNKNOWN: WriteOutcome = Object.freeze({ kind: "unknown" });

@@ -4,8 +4,9 @@
  *     KV-Operation absent        put            Kvgw-Version           a gateway wrote it
  *     KV-Operation: DEL          delete         Nats-Marker-Reason     the server removed it, which is not a write
  *     KV-Operation: PURGE        purge          Nats-TTL               the message carries its own deadline
+ *                                               Kvgw-Expires           the deadline that it has at its origin
  */
-import { operationKind } from "../core/codec.js";
+import { operationKind, parseTimestamp } from "../core/codec.js";
 import { TIMESTAMP_US_MAX } from "../core/limits.js";
 import type { Entry, EntryKind } from "../core/operation.js";
 import { parseVersion } from "../core/version.js";
@@ -15,6 +16,8 @@ import { HEADER } from "./subjects.js";
 export interface EntryContext {
   /** The bucket's own maximum age in microseconds, 0 without one. NATS counts nanoseconds, so it may have a fraction. */
   readonly maxAgeUs: number;
+  /** Whether the bucket lets a message have its own time to live. Elsewhere the header has no effect: nothing ends by it. */
+  readonly messageTtl: boolean;
   /** Added to every server timestamp: zero in production, the tests' way to a site whose clock is wrong. */
   readonly clockOffsetUs: number;
 }
@@ -32,12 +35,13 @@ export function toEntry(message: StoredMessage, context: EntryContext): Entry {
   const { key, value, revision, timestampNs, block } = message;
   const timestampUs = nanosToMicros(timestampNs) + context.clockOffsetUs;
   if (block === "") {
-    const expiresUs = deadline(timestampUs, null, context.maxAgeUs);
+    const expiresUs = serversDeadline(timestampUs, null, context);
     return { kind: "put", key, value, revision, timestampUs, timestampNs, version: null, expiresUs };
   }
   const versionText = headerValue(block, HEADER.version);
   const version = versionText === null ? null : parseVersion(versionText);
-  const expiresUs = deadline(timestampUs, headerValue(block, HEADER.ttl), context.maxAgeUs);
+  const origins = version === null ? null : parseTimestamp(headerValue(block, HEADER.expires) ?? "");
+  const expiresUs = origins ?? serversDeadline(timestampUs, headerValue(block, HEADER.ttl), context);
   return { kind: entryKind(block), key, value, revision, timestampUs, timestampNs, version, expiresUs };
 }
 
@@ -47,13 +51,17 @@ function entryKind(block: string): EntryKind {
   return operationKind(headerValue(block, HEADER.kvOperation)) ?? "put";
 }
 
-/** Whole microseconds, or null: a deadline beyond all timestamps is none. */
-function deadline(timestampUs: number, ttl: string | null, maxAgeUs: number): number | null {
-  const ownUs = (ttl === null ? null : parseTtl(ttl)) ?? Infinity;
-  const ageUs = Math.min(ownUs, maxAgeUs > 0 ? maxAgeUs : Infinity);
-  const expiresUs = Math.round(timestampUs + ageUs);
+/** When the server ends the entry: by its own time to live or by the bucket's age, whichever is sooner. Whole microseconds,
+ *  or null: a deadline beyond all timestamps is none. */
+function serversDeadline(timestampUs: number, ttl: string | null, { maxAgeUs, messageTtl }: EntryContext): number | null {
+  if (messageTtl && ttl === TTL_NEVER) return null;
+  const ownUs = (ttl === null || !messageTtl ? null : parseTtl(ttl)) ?? Infinity;
+  const expiresUs = Math.round(timestampUs + Math.min(ownUs, maxAgeUs > 0 ? maxAgeUs : Infinity));
   return expiresUs <= TIMESTAMP_US_MAX ? expiresUs : null;
 }
+
+/** What a message says that is to outlive its bucket's age. */
+export const TTL_NEVER = "never";
 
 const UNIT_US: Readonly<Record<string, number>> = { h: 3_600e6, m: 60e6, s: 1e6, ms: 1e3, us: 1, "µs": 1, ns: 1e-3 };
 

@@ -88,7 +88,7 @@ export function createPeerQuestions(lease: Lease, peer: SiteId, bucket: BucketNa
 /** Whoever answers byte by byte does not hold up a round for ever. A part has 256 KiB, less only where the server takes less. */
 const PARTS_MAX = 1_024;
 
-const NO_RESPONDERS = 503;
+export const NO_RESPONDERS = 503;
 
 /** Whether both are parts of one value. A value that has passed its deadline is a tombstone of the same version. */
 const isSame = (a: Fetched, b: Fetched): boolean =>
@@ -96,7 +96,13 @@ const isSame = (a: Fetched, b: Fetched): boolean =>
 
 /** One answer to one question. Not the library's own `request`: that decodes the headers of an empty answer, and where they
  *  cannot be decoded, which is up to whoever answers, the connection hears nothing any more. */
-function request(nats: NatsConnection, subject: string, question: string, signal: AbortSignal): Promise<Msg> {
+export function request(
+  nats: NatsConnection,
+  subject: string,
+  question: string,
+  signal: AbortSignal,
+  withinMs = REQUEST_TIMEOUT_MS,
+): Promise<Msg> {
   return new Promise((resolve, reject) => {
     const inbox = createInbox();
     const fail = (reason: Error) => {
@@ -104,7 +110,7 @@ function request(nats: NatsConnection, subject: string, question: string, signal
       reject(reason);
     };
     const callback = (failure: Error | null, answer: Msg) => (failure === null ? resolve(answer) : fail(failure));
-    const subscription = nats.subscribe(inbox, { max: 1, timeout: REQUEST_TIMEOUT_MS, callback });
+    const subscription = nats.subscribe(inbox, { max: 1, timeout: withinMs, callback });
     // By this the library finds who asked, where the server denies the question.
     Object.assign(subscription, { requestSubject: subject });
     signal.addEventListener("abort", () => fail(signal.reason as Error), { once: true });

@@ -9,6 +9,7 @@
  *     kvgw_<site>_state_<hash>_<epoch>        consumer of a site on its own state
  *     kvgw_verify_<random>_<epoch>            consumer of one reading of a bucket by `kvgw verify`
  *     kvgw.<site>.<bucket>.<verb>             a question to a site's gateway about a bucket
+ *     kvgw.<site>.<gateway>                   the question whether that gateway of the site is there
  *     KVGW_<site>                             KV bucket with the site's durable state
  *
  * Stream plus consumer name is unique over all sites, because acknowledgements and names cross leaf nodes. Only the
@@ -43,6 +44,9 @@ export const QUESTION_VERBS = ["hello", "digests", "entries", "versions", "fetch
 export type QuestionVerb = (typeof QUESTION_VERBS)[number];
 export const questionSubject = (site: SiteId, bucket: BucketName, verb: QuestionVerb | "*"): string =>
   `kvgw.${site}.${bucket}.${verb}`;
+
+/** One token fewer than a question about a bucket: the two never meet. */
+export const presenceSubject = (site: SiteId, gateway: string): string => `kvgw.${site}.${gateway}`;
 
 /** How the reply subject of every delivered message begins. */
 export const DELIVERY_PREFIX = "$JS.ACK.";

@@ -14,11 +14,10 @@ import type { Observe } from "../core/events.js";
 import type { BucketName, Key, Sequence } from "../core/ids.js";
 import { UNANSWERED_IS_TROUBLE } from "../core/limits.js";
 import type { EntryIdentity, LoggedOperation, Operation } from "../core/operation.js";
-import type { AppendOutcome, Clock, OperationLog } from "../core/ports.js";
+import type { AppendOutcome, Clock, OperationLog, StreamMark } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
 import { compareVersions } from "../core/version.js";
 import { type Pending, createAppendQueue } from "./append-queue.js";
-import type { FoundLog } from "./found-log.js";
 import { type Backoff, wait } from "./retry.js";
 
 export interface Appender {
@@ -50,6 +49,13 @@ export interface AppenderDeps {
   readonly onTrouble: (error: GatewayError | null) => void;
   /** The log is not the one that this run began with. */
   readonly onFatal: (error: GatewayError) => void;
+}
+
+/** The log as the start found it. */
+export interface FoundLog {
+  readonly mark: StreamMark;
+  /** Of each key where the log has its operation; the appender goes on with it. */
+  readonly sequenceByKey: Map<Key, Sequence>;
 }
 
 export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: FoundLog): Appender {

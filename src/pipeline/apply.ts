@@ -13,14 +13,15 @@
 import type { BucketConfig } from "../config/config.js";
 import type { BucketCounters } from "../core/counters.js";
 import { observeLatency, peerCounters } from "../core/counters.js";
-import type { Decision } from "../core/decision.js";
+import { APPLY, type Decision, STALE } from "../core/decision.js";
 import { GatewayError } from "../core/errors.js";
-import type { Key, SiteId } from "../core/ids.js";
+import type { Key, Revision, SiteId } from "../core/ids.js";
 import { APPLY_ATTEMPTS_MAX, BACKOFF_MS, UNANSWERED_IS_TROUBLE } from "../core/limits.js";
 import { type Operation, asOfNow } from "../core/operation.js";
 import type { ConflictPolicy } from "../core/policy/policy.js";
 import type { BucketStore, Clock, SetAsideReason, WriteOutcome } from "../core/ports.js";
-import type { Replica } from "../core/replica.js";
+import type { Known, Replica } from "../core/replica.js";
+import { compareVersions } from "../core/version.js";
 import type { Appender } from "./append.js";
 import type { CausalityGuard } from "./causality.js";
 import { createFailures } from "./failures.js";
@@ -32,6 +33,9 @@ export interface Applier {
   submit(operation: Operation, peer: SiteId, settled: Settled): void;
   /** Writes an own operation that was logged long ago, where it is above what the bucket has. Resolves when it is settled. */
   restore(operation: Operation): Promise<void>;
+  /** Writes a tombstone that is known already, for a bucket that still has a value of the key: at the revision that is
+   *  known now or below, and not where there is no message at all. Resolves when it is settled. */
+  bury(tombstone: Operation): Promise<void>;
   /** Whether an operation on the key is on its way. */
   isBusy(key: Key): boolean;
   outstanding(): number;
@@ -74,6 +78,8 @@ interface Flight {
   failing: GatewayError | null;
   /** Attempts without an answer, each of which may have landed. */
   unanswered: number;
+  /** Where the value stands that a known tombstone is to be written over; null for any other operation. */
+  readonly buried: Revision | null;
   /** The next operation on the same key. */
   next: Flight | null;
 }
@@ -103,7 +109,7 @@ export function createApplier(deps: ApplierDeps): Applier {
     if (signal.aborted) return;
     const operation = asOfNow(flight.operation, clock.nowMs() * 1_000);
     const known = replica.get(operation.key);
-    const decision = policy.decide(known, operation);
+    const decision = flight.buried === null ? policy.decide(known, operation) : decideBurial(known, operation, flight.buried);
     if (decision.outcome !== "apply") return finish(flight, decision);
     if (!deps.isLogged(operation.key, () => begin(flight))) return;
     if (!causality.cover(operation, () => begin(flight))) return;
@@ -189,8 +195,9 @@ export function createApplier(deps: ApplierDeps): Applier {
     begin(chain.first);
   }
 
-  function submit(operation: Operation, peer: SiteId | null, settled: Settled): void {
-    const flight: Flight = { operation, peer, settled, attempts: 0, races: 0, failing: null, unanswered: 0, next: null };
+  function submit(operation: Operation, peer: SiteId | null, settled: Settled, buried: Revision | null = null): void {
+    const counts = { attempts: 0, races: 0, failing: null, unanswered: 0 };
+    const flight: Flight = { operation, peer, settled, ...counts, buried, next: null };
     outstanding++;
     const chain = flightByKey.get(operation.key);
     if (chain !== undefined) {
@@ -203,11 +210,19 @@ export function createApplier(deps: ApplierDeps): Applier {
   }
 
   return {
-    submit,
+    submit: (operation, peer, settled) => submit(operation, peer, settled),
+    bury: (tombstone) =>
+      new Promise((done) => submit(tombstone, null, { done, refuse: () => done() }, replica.revision(tombstone.key))),
     restore: (operation) => new Promise((done) => submit(operation, null, { done, refuse: () => done() })),
     isBusy: (key) => flightByKey.has(key),
     outstanding: () => outstanding,
   };
+}
+
+/** Not where something newer has come, be it our own attempt without an answer, nor where nothing is left to be covered. */
+function decideBurial(known: Known | undefined, { version }: Operation, buried: Revision): Decision {
+  if (known === undefined || compareVersions(known.version, version) !== 0) return STALE;
+  return known.revision > 0 && known.revision <= buried ? APPLY : STALE;
 }
 
 function count(counters: BucketCounters, flight: Flight, decision: Decision, nowMs: number): void {

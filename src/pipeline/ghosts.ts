@@ -8,6 +8,7 @@ import { GHOST_PART_BYTES } from "../core/limits.js";
 import type { BucketStore, OperationLog, SiteState } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
 import { compareVersions } from "../core/version.js";
+import type { Appender } from "./append.js";
 import type { SetAsideStore } from "./set-aside.js";
 
 export interface GhostDeps {
@@ -18,6 +19,7 @@ export interface GhostDeps {
   readonly log: Pick<OperationLog, "read" | "forget">;
   readonly state: SiteState;
   readonly replica: Replica;
+  readonly appender: Pick<Appender, "forget">;
   readonly setAsides: Pick<SetAsideStore, "put">;
 }
 
@@ -42,6 +44,9 @@ export async function setGhostAside(deps: GhostDeps, key: Key): Promise<boolean>
   await store.forget(key, revision);
   if (replica.recordMissing(key, revision) === null) return false;
   const logged = await log.read(key);
-  if (logged !== null && compareVersions(logged.operation.version, version) <= 0) await log.forget(key, logged.sequence);
+  if (logged !== null && compareVersions(logged.operation.version, version) <= 0) {
+    await log.forget(key, logged.sequence);
+    deps.appender.forget(key, logged.sequence);
+  }
   return true;
 }

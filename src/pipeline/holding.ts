@@ -1,6 +1,6 @@
 /**
- * Old writes that no log has, found at the start: mostly a bucket that was in use before the gateway. But in a bucket that has
- * come back wrong they may be ghosts, so they are not logged before that is known. They are stamped and known all the same.
+ * Old writes that no log has, found at the start in a bucket that looks as if it had come back wrong: they may be ghosts, so
+ * they are not logged before that is known. They are stamped and known all the same. Bounded by the number of keys.
  */
 import type { Key } from "../core/ids.js";
 import type { EntryIdentity, Operation } from "../core/operation.js";
@@ -16,15 +16,16 @@ export interface Holding {
 
 export interface HoldingDeps {
   readonly replica: Replica;
-  readonly isOld: (version: Version) => boolean;
+  /** Whether a write of this version is old, and the bucket looks as if it had come back wrong. */
+  readonly mayHold: (version: Version) => boolean;
   readonly append: (operation: Operation, identity: EntryIdentity) => void;
 }
 
-export function createHolding({ replica, isOld, append }: HoldingDeps): Holding {
+export function createHolding({ replica, mayHold, append }: HoldingDeps): Holding {
   let held: Map<Key, readonly [Operation, EntryIdentity]> | null = new Map();
   return {
     hold(operation, identity) {
-      if (held === null || !isOld(operation.version)) return false;
+      if (held === null || !mayHold(operation.version)) return false;
       held.set(operation.key, [operation, identity]);
       return true;
     },

@@ -1,32 +1,33 @@
 /**
- * What this site remembers of its peers' buckets, durably: see `core/seen.ts`. A tombstone is swept only after what is
- * remembered of each peer has risen above its having had it; so whoever loses it later is recognised.
+ * What this site remembers of its peers' buckets, and of its own: see `core/seen.ts`. Made durable whenever tombstones are
+ * about to be swept, and only then: so whoever loses a delete that others have forgotten is recognised, and a site that
+ * sweeps nothing writes nothing.
  */
 import type { BucketName, SiteId } from "../core/ids.js";
 import type { SiteState } from "../core/ports.js";
 import type { Hello } from "../core/question.js";
-import { type Seen, isSeen } from "../core/seen.js";
+import { NOT_SEEN, type Seen, isSeen } from "../core/seen.js";
 
 export interface Marks {
   /** Of every site that takes part. */
   seen(): ReadonlyMap<SiteId, Seen>;
-  /** How far the own bucket had been captured when that was noted last: by an earlier run, unless this one has noted it. */
+  /** How far the own bucket had come when an earlier run swept last, or this one. */
   own(): Seen | null;
-  /** Durable when it resolves; writes nothing where nothing is new. KVGW_STATE_UNAVAILABLE. */
-  noteOwn(mark: Seen): Promise<void>;
-  /** Both sites are equal as of this hello. Durable when it resolves; writes nothing where nothing is new (I13).
-   *  KVGW_STATE_UNAVAILABLE. */
-  note(peer: SiteId, hello: Hello): Promise<void>;
+  /** Both sites are equal as of this hello. */
+  note(peer: SiteId, hello: Hello): void;
+  /** Of every peer what has been noted last, and how far the own bucket has come now. KVGW_STATE_UNAVAILABLE. */
+  makeDurable(own: Seen): Promise<void>;
 }
 
 export interface MarksDeps {
   readonly bucket: BucketName;
   readonly state: SiteState;
   readonly peers: ReadonlySet<SiteId>;
+  readonly nowUs: () => number;
 }
 
-/** Also notes which sites have left since the last run. KVGW_STATE_UNAVAILABLE. */
-export async function loadMarks({ bucket, state, peers }: MarksDeps): Promise<Marks> {
+/** Also notes which sites have come and left since the last run. KVGW_STATE_UNAVAILABLE. */
+export async function loadMarks({ bucket, state, peers, nowUs }: MarksDeps): Promise<Marks> {
   const prefix = `seen.${bucket}`;
   const seen = new Map<SiteId, Seen>();
   const gone: [string, Seen][] = [];
@@ -39,21 +40,31 @@ export async function loadMarks({ bucket, state, peers }: MarksDeps): Promise<Ma
   const ownKey = `captured.${bucket}`;
   const { value: stored } = await state.load(ownKey);
   let own = isSeen(stored) ? stored : null;
-  for (const [key, value] of gone) await state.save(key, { ...value, left: true });
+  const due = new Set<SiteId>();
+  for (const [key, value] of gone) await state.save(key, { ...value, atUs: nowUs(), left: true });
+  for (const peer of peers) {
+    if (seen.has(peer)) continue;
+    await state.save(`${prefix}.${peer}`, NOT_SEEN);
+    seen.set(peer, NOT_SEEN);
+  }
   return {
     seen: () => seen,
     own: () => own,
-    async noteOwn(mark) {
-      if (own?.created === mark.created && own.sequence === mark.sequence) return;
-      await state.save(ownKey, mark);
-      own = mark;
-    },
-    async note(peer, { bucket: mark, nowUs, moment: { run } }) {
+    note(peer, { bucket: mark, nowUs: atUs, moment: { run } }) {
       const before = seen.get(peer);
       if (before?.run === run && before.created === mark.created && before.sequence === mark.sequence) return;
-      const next: Seen = { created: mark.created, sequence: mark.sequence, run, atUs: nowUs, left: false };
-      await state.save(`${prefix}.${peer}`, next);
+      const next: Seen = { created: mark.created, sequence: mark.sequence, run, atUs, left: false };
       seen.set(peer, next);
+      due.add(peer);
+    },
+    async makeDurable(mark) {
+      for (const peer of due) {
+        await state.save(`${prefix}.${peer}`, seen.get(peer));
+        due.delete(peer);
+      }
+      if (own?.created === mark.created && own.sequence === mark.sequence && own.run === mark.run) return;
+      await state.save(ownKey, mark);
+      own = mark;
     },
   };
 }

@@ -12,7 +12,7 @@ import { createKeyFilter } from "../core/key-filter.js";
 import type { Operation } from "../core/operation.js";
 import type { BucketInfo, Clock, PeerLink, Questions, Random, SetAside } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
-import type { BucketMark, Jumps } from "../core/seen.js";
+import { type BucketMark, type Jumps, cameBackWrong } from "../core/seen.js";
 import { compareVersions } from "../core/version.js";
 import type { Appender } from "./append.js";
 import type { Applier } from "./apply.js";
@@ -84,7 +84,7 @@ export function createPeers(deps: PeersDeps): Peers {
   const replications = new Map([...ports.peers].map(([peer, link]) => [peer, replicationOf(deps, peer, link, pace)]));
   const captured = (): BucketMark => ({ created: deps.info.created, sequence: deps.position.passed() });
   const start: BucketMark = { created: deps.info.created, sequence: deps.info.lastSequence };
-  const sweep = sweepOf(deps, replications);
+  const sweep = sweepOf(deps, replications, captured);
   const rejoin = rejoinOf(deps, start, sweep, () => void reconcile());
   const answers = createAnswers({
     ...{ site: deps.site, replica: deps.replica, store: ports.store, clock: deps.clock, witness: deps.witness },
@@ -108,8 +108,6 @@ export function createPeers(deps: PeersDeps): Peers {
     hinder: (peer, error) => replications.get(peer as SiteId)?.hinder(error),
     async save() {
       for (const replication of replications.values()) await replication.save(() => deps.records.durable());
-      const { run } = deps.witness;
-      await deps.marks.noteOwn({ ...captured(), run, atUs: Math.floor(deps.clock.nowMs() * 1_000), left: false });
     },
     reconcile,
     snapshot: () =>
@@ -167,17 +165,19 @@ function rejoinOf(deps: PeersDeps, start: BucketMark, sweep: Sweep, ask: () => v
   return createRejoin({
     ...{ site, bucket, peers: [...ports.questions.keys()], run: deps.witness.run, own: () => marks.own(), seen: () => marks.seen(), replica, ask, observe },
     isOld: (version) => sweep.isOld(version),
-    isBehind: (mark) => mark.left || mark.created !== start.created || start.sequence < mark.sequence || deps.jumps.contradict(mark),
+    isBehind: (mark) => cameBackWrong(mark, deps.witness.run, start) || deps.jumps.contradict(mark),
     onOver: () => deps.holding.letGo(),
-    setAside: (key) => setGhostAside({ ...kept, replica, setAsides }, key),
+    setAside: (key) => setGhostAside({ ...kept, replica, setAsides, appender: deps.appender }, key),
   });
 }
 
-function sweepOf(deps: PeersDeps, replications: ReadonlyMap<SiteId, Replication>): Sweep {
-  const { ports, replica, records, witness, appender, counters, clock, observe, signal } = deps;
+function sweepOf(deps: PeersDeps, replications: ReadonlyMap<SiteId, Replication>, captured: () => BucketMark): Sweep {
+  const { ports, replica, records, witness, marks, appender, counters, clock, observe, signal } = deps;
   return createSweep({
     ...{ bucket: deps.config().name, observe },
     ...{ store: ports.store, log: ports.log, replica, records, witness, appender, replications, counters, clock, signal },
+    remember: () =>
+      marks.makeDurable({ ...captured(), run: witness.run, atUs: Math.floor(clock.nowMs() * 1_000), left: false }),
     isBusy: (key) => deps.applier.isBusy(key),
     tombstoneTtlMs: () => deps.config().tombstoneTtlMs,
   });

@@ -11,13 +11,9 @@ import type { BucketConfig } from "../config/config.js";
 import type { BucketCounters } from "../core/counters.js";
 import type { GatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
-import type { Key, SiteId } from "../core/ids.js";
-import { type KeyFilter, createKeyFilter } from "../core/key-filter.js";
+import type { SiteId } from "../core/ids.js";
 import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
-import { type Entry, type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
-import { POLICIES } from "../core/policy/registry.js";
 import type {
-  BucketInfo,
   BucketStore,
   Clock,
   OperationLog,
@@ -25,32 +21,19 @@ import type {
   PeerService,
   Questions,
   Random,
-  Reader,
-  SetAside,
   SiteState,
 } from "../core/ports.js";
-import { type Replica, createReplica } from "../core/replica.js";
-import { type Jumps, createJumps } from "../core/seen.js";
-import { type Appender, createAppender } from "./append.js";
-import { type Applier, createApplier } from "./apply.js";
-import { createCapture } from "./capture.js";
-import { type CausalityGuard, loadCausality } from "./causality.js";
+import type { Replica } from "../core/replica.js";
 import { createEnd } from "./end.js";
-import { type FoundLog, findLog } from "./found-log.js";
-import { type Holding, createHolding } from "./holding.js";
-import { type KeyGate, createKeyGate } from "./key-gate.js";
-import { type Marks, loadMarks } from "./marks.js";
+import { createExpiry } from "./expiry.js";
 import { type Peers, type SweepSnapshot, createPeers } from "./peers.js";
 import type { PeerSnapshot } from "./replicate.js";
-import { atMost, createBackoff, until, wait } from "./retry.js";
+import { atMost, until, wait } from "./retry.js";
 import { createRunClock } from "./run-clock.js";
 import { restoreLost } from "./restore.js";
-import { type SetAsideStore, loadSetAside } from "./set-aside.js";
+import type { SetAsideStore } from "./set-aside.js";
+import { type Run, type Stages, prepare } from "./stages.js";
 import { createHealth } from "./state.js";
-import { type TailPosition, createTailPosition } from "./tail-position.js";
-import { type TombstoneRecords, createTombstoneRecords } from "./tombstone-records.js";
-import { type Vanished, createVanished } from "./vanished.js";
-import { type Witness, createWitness } from "./witness.js";
 
 export interface PipelinePorts {
   readonly store: BucketStore;
@@ -151,6 +134,7 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
       const own = values.filter(({ version }) => version.site === deps.site);
       restoreLost(restoring, own, reconcile()).catch(end.fail);
     };
+    void createExpiry({ ...stage, site: deps.site, store: ports.store, clock, signal: reading.signal }).run();
     health.captured();
     withPeers = peers.run();
     saveRegularly(deps.clock, peers, working.signal).catch(end.fail);
@@ -165,136 +149,6 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     if (stage === null) preparing?.then(({ tail }) => tail.stop()).catch(() => undefined);
     await Promise.all([withPeers, stage?.tail.stop()]);
   }
-}
-
-/** What a run gives to all that works in it. */
-interface Run {
-  readonly signal: AbortSignal;
-  readonly fail: (thrown: unknown) => void;
-  readonly trouble: (part: string) => (error: GatewayError | null) => void;
-  /** The account of what is set aside has no room for operations of `origin`, null when it has again. */
-  readonly onFull: (origin: string, error: GatewayError | null) => void;
-  /** Values have gone from the bucket without a message. */
-  readonly onMissing: (values: readonly Operation[]) => void;
-}
-
-interface Stages {
-  readonly info: BucketInfo;
-  readonly replica: Replica;
-  readonly witness: Witness;
-  readonly records: TombstoneRecords;
-  readonly vanished: Vanished;
-  readonly marks: Marks;
-  readonly jumps: Jumps;
-  readonly holding: Holding;
-  readonly position: TailPosition;
-  readonly appender: Appender;
-  readonly applier: Applier;
-  readonly causality: CausalityGuard;
-  readonly setAsides: SetAsideStore;
-  readonly setAside: (setAside: SetAside, then: () => void) => void;
-  readonly includes: KeyFilter;
-  readonly tail: Reader;
-  readonly caughtUp: Promise<void>;
-}
-
-/** What a run works with, before its tail brings the first entry. */
-interface Ground {
-  readonly deps: PipelineDeps;
-  readonly ports: PipelinePorts;
-  readonly info: BucketInfo;
-  readonly causality: CausalityGuard;
-  readonly setAsides: SetAsideStore;
-  readonly replica: Replica;
-  readonly gate: KeyGate;
-  readonly position: TailPosition;
-  readonly run: Run;
-}
-
-/** Opens everything and starts the tail. Begins nothing further once the run is over, and then rejects. */
-async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Promise<Stages> {
-  const { site, clock, counters } = deps;
-  const { signal, fail } = run;
-  const { name: bucket, keys } = deps.config();
-  const wanted = <T>(found: T): T => {
-    signal.throwIfAborted();
-    return found;
-  };
-  const info = wanted(await ports.store.open());
-  wanted(await ports.log.open(info.replicas));
-  const causality = wanted(await loadCausality({ bucket, state: ports.state, clock, onFailure: fail }));
-  const account = {
-    ...{ site, bucket, state: ports.state, clock, counters, observe: deps.observe, signal },
-    ...{ backoff: createBackoff(deps.random), onFull: run.onFull, onFatal: fail },
-  };
-  const setAsides = wanted(await loadSetAside(account));
-  const marks = wanted(await loadMarks({ bucket, state: ports.state, peers: new Set(ports.questions.keys()) }));
-  const setAside = (what: SetAside, then: () => void) => void setAsides.put(what).then(then, fail);
-
-  const witness = createWitness(site, deps.random);
-  const records = createTombstoneRecords({ bucket, state: ports.state, signal });
-  const replica = createReplica(site, {
-    moment: () => witness.count(),
-    onTombstone(key, { version, kind }) {
-      if (version.site !== site) records.note(key, version, kind);
-    },
-  });
-  const nowUs = clock.nowMs() * 1_000;
-  const restore = (logged: LoggedOperation) =>
-    replica.restore({ ...logged, operation: asOfNow(logged.operation, nowUs) }, info.created);
-  const found = wanted(await findLog(ports.log, (logged) => restore(wanted(logged))));
-  wanted(await records.load((key, version, kind) => replica.remember(key, version, kind)));
-  const [gate, position] = [createKeyGate(), createTailPosition(clock)];
-  const ground: Ground = { deps, ports, info, causality, setAsides, replica, gate, position, run };
-  const appender = appenderOf(ground, found);
-  const applier = applierOf(ground, appender);
-  const includes = createKeyFilter(keys);
-  const isBusy = (key: Key) => applier.isBusy(key);
-  const vanished = createVanished({ store: ports.store, replica, includes, isBusy, onMissing: run.onMissing });
-  const jumps = createJumps(deps.config().tombstoneTtlMs * 1_000);
-  const holding = createHolding({
-    replica,
-    isOld: ({ ts }) => ts / 1_000 < clock.nowMs() - deps.config().tombstoneTtlMs,
-    append: (operation, identity) => appender.append(operation, identity, () => undefined),
-  });
-  const capture = createCapture({
-    ...{ site, bucketCreated: info.created, replica, causality, appender, holding, gate, position, includes, counters, setAside },
-    onExcluded: (key) => vanished.exclude(key),
-    release: (bytes) => tail.release(1, bytes),
-  });
-  let signalCaughtUp = () => {};
-  const caughtUp = new Promise<void>((resolve) => (signalCaughtUp = resolve));
-  let isStarting = true;
-  void caughtUp.then(() => (isStarting = false));
-  const onEntry = (entry: Entry, bytes: number) => {
-    if (isStarting) jumps.see(entry.revision, entry.timestampUs);
-    capture(entry, bytes);
-  };
-  const tail = await ports.store.tail({ onEntry, onCaughtUp: signalCaughtUp, onLost: fail });
-  return { info, replica, witness, records, vanished, marks, jumps, holding, position, appender, applier, causality, setAsides, setAside, includes, tail, caughtUp };
-}
-
-function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, found: FoundLog): Appender {
-  const { site, clock, observe } = deps;
-  const setAside = async ({ key, kind, version }: Operation, { bucketCreated, revision }: EntryIdentity) => {
-    const detail = "with its headers it is larger than the operation log takes";
-    const at = { created: bucketCreated, position: revision };
-    await setAsides.put({ key, origin: site, reason: "too_large", detail, kind, version, at });
-  };
-  const backoff = createBackoff(deps.random);
-  const bucket = deps.config().name;
-  const reports = { setAside, onTrouble: trouble("log"), onFatal: fail };
-  return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, ...reports }, found);
-}
-
-function applierOf({ deps, ports, info, replica, causality, gate, position, run }: Ground, { isLogged }: Appender): Applier {
-  const { clock, counters } = deps;
-  const { signal, trouble, fail } = run;
-  const config = deps.config();
-  return createApplier({
-    ...{ bucket: config, store: ports.store, messageBytesMax: info.messageBytesMax, policy: POLICIES[config.policy] },
-    ...{ replica, causality, isLogged, gate, position, counters, clock, signal, onTrouble: trouble("apply"), onFatal: fail },
-  });
 }
 
 /** Ends with the first failure, which ends the run: without checkpoints a restart would read everything again. */

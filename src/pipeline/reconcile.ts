@@ -76,8 +76,7 @@ export async function runRound(deps: RoundDeps): Promise<Round> {
   deps.rejoin.hear(peer);
   const compared = await compare({ ...deps, hello: peer }, own);
   if (compared.result === "equal") {
-    // Remembered first: what is forgotten on this proof must be recognised if it comes back.
-    await deps.marks.note(deps.peer, peer);
+    deps.marks.note(deps.peer, peer);
     deps.witness.provedEqual(deps.peer, peer);
   }
   return { ...compared, skewMs };

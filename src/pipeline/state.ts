@@ -6,11 +6,13 @@
  *        ▲  ▲                        ▲ recovered ──────────┘ │ give-up
  *        │  └── restart ─────────────┴───────────────────────┤
  *     paused ◀── pause (from anywhere but stopped)         parked ── resume ─▶ starting
+ *
+ * A bucket whose gateway has to stand by is `starting` again, for as long as that takes.
  */
 import type { GatewayError } from "../core/errors.js";
 import type { BucketState } from "../core/events.js";
 
-export type LifeInput = "restart" | "captured" | "trouble" | "recovered" | "give-up" | "pause" | "resume" | "stop";
+export type LifeInput = "restart" | "captured" | "trouble" | "recovered" | "give-up" | "pause" | "resume" | "stand-by" | "stop";
 
 export const LIFE: Readonly<Record<BucketState, Readonly<Record<LifeInput, BucketState>>>> = {
   starting: {
@@ -21,6 +23,7 @@ export const LIFE: Readonly<Record<BucketState, Readonly<Record<LifeInput, Bucke
     "give-up": "parked",
     pause: "paused",
     resume: "starting",
+    "stand-by": "starting",
     stop: "stopped",
   },
   live: {
@@ -31,6 +34,7 @@ export const LIFE: Readonly<Record<BucketState, Readonly<Record<LifeInput, Bucke
     "give-up": "parked",
     pause: "paused",
     resume: "live",
+    "stand-by": "starting",
     stop: "stopped",
   },
   degraded: {
@@ -42,6 +46,7 @@ export const LIFE: Readonly<Record<BucketState, Readonly<Record<LifeInput, Bucke
     "give-up": "parked",
     pause: "paused",
     resume: "degraded",
+    "stand-by": "starting",
     stop: "stopped",
   },
   paused: {
@@ -52,6 +57,7 @@ export const LIFE: Readonly<Record<BucketState, Readonly<Record<LifeInput, Bucke
     "give-up": "paused",
     pause: "paused",
     resume: "starting",
+    "stand-by": "paused",
     stop: "stopped",
   },
   parked: {
@@ -62,6 +68,7 @@ export const LIFE: Readonly<Record<BucketState, Readonly<Record<LifeInput, Bucke
     "give-up": "parked",
     pause: "paused",
     resume: "starting",
+    "stand-by": "starting",
     stop: "stopped",
   },
   stopped: {
@@ -72,6 +79,7 @@ export const LIFE: Readonly<Record<BucketState, Readonly<Record<LifeInput, Bucke
     "give-up": "stopped",
     pause: "stopped",
     resume: "stopped",
+    "stand-by": "stopped",
     stop: "stopped",
   },
 };

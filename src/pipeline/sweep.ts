@@ -33,6 +33,8 @@ export interface SweepDeps {
   readonly records: TombstoneRecords;
   readonly witness: Witness;
   readonly replications: ReadonlyMap<SiteId, Pick<Replication, "hasRead">>;
+  /** Makes durable how far every site's bucket had come, so that one which comes back wrong is recognised. */
+  readonly remember: () => Promise<void>;
   readonly isBusy: (key: Key) => boolean;
   readonly counters: BucketCounters;
   readonly clock: Clock;
@@ -125,7 +127,10 @@ export function createSweep(deps: SweepDeps): Sweep {
 
   async function turn(): Promise<void> {
     const waiting = new Map<SiteId, number>();
-    for await (const keys of due(await readPeers(), waiting)) await Promise.all(keys.map(sweep));
+    for await (const keys of due(await readPeers(), waiting)) {
+      if (keys.length > 0) await deps.remember();
+      await Promise.all(keys.map(sweep));
+    }
     blocked = waiting;
     await removeStale();
   }

@@ -8,9 +8,9 @@
  * gives it back, and an own one comes back from the own log.
  */
 import type { Key } from "../core/ids.js";
-import { VANISHED_READS_MAX } from "../core/limits.js";
+import { EXPIRY_GRACE_MS, VANISHED_READS_MAX } from "../core/limits.js";
 import { type Operation, isTombstone } from "../core/operation.js";
-import type { BucketStore } from "../core/ports.js";
+import type { BucketStore, Clock } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
 
 export interface Vanished {
@@ -23,6 +23,8 @@ export interface Vanished {
 export interface VanishedDeps {
   readonly store: Pick<BucketStore, "count" | "scan" | "read">;
   readonly replica: Replica;
+  /** Servers and gateways may see a deadline pass a little apart: what is missing then has ended. */
+  readonly clock: Clock;
   readonly isBusy: (key: Key) => boolean;
   readonly includes: (key: string) => boolean;
   /** Values that were there, without their bytes. */
@@ -44,7 +46,7 @@ export function createVanished(deps: VanishedDeps): Vanished {
     const confirm = async () => {
       for (const [key, revision] of next) {
         if (deps.isBusy(key) || (await store.read(key)) !== null) continue;
-        const lost = replica.recordMissing(key, revision);
+        const lost = replica.recordMissing(key, revision, deps.clock.nowMs() * 1_000 + EXPIRY_GRACE_MS * 1_000);
         if (lost !== null && !isTombstone(lost)) missing.push(lost);
       }
     };

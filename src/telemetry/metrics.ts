@@ -83,6 +83,9 @@ const METRICS: Readonly<Record<string, Definition>> = {
     "When this bucket was last found equal to the peer's; absent until then",
     perPeerState((of) => secondsOf(of.lastEqualAt)),
   ),
+  lease_held: gauge([], "1 while this gateway holds its site's lease; absent where the lease is switched off", ({ status }) =>
+    status.lease === null ? [] : [[[], Number(status.lease.held)]],
+  ),
   peer_connected: gauge(["peer"], "1 while the peer's NATS is connected", perSite((of) => Number(of.connected))),
   clock_skew_seconds: gauge(
     ["peer"],

@@ -37,6 +37,8 @@ function describe(event: GatewayEvent): Line {
       return info("gateway stopping", { signal: event.signal });
     case "gateway-stopped":
       return info("gateway stopped", {});
+    case "lease":
+      return describeLease(event);
     case "config-applied":
     case "config-unchanged":
     case "config-rejected":
@@ -90,11 +92,11 @@ type UpkeepEvent = Extract<GatewayEvent, { type: UpkeepType }>;
 function describeUpkeep(event: UpkeepEvent): Line {
   switch (event.type) {
     case "rejoining": {
-      const message = "the bucket has come back as it was before, or another one; comparing with all peers before it is believed";
+      const message = "the bucket has come back as it was before, or another one, comparing with all peers before it is believed";
       return { level: "warn", message, fields: { bucket: event.bucket, by: event.by } };
     }
     case "rejoined": {
-      const message = "the bucket has been compared with all peers; what had been deleted everywhere is set aside";
+      const message = "the bucket has been compared with all peers, what had been deleted everywhere is set aside";
       return { level: "warn", message, fields: { bucket: event.bucket, ghosts: event.ghosts } };
     }
     case "vanished": {
@@ -115,6 +117,19 @@ function describeUpkeep(event: UpkeepEvent): Line {
       return { level: levelOf(event.reason?.code), message, fields: { bucket: event.bucket, ...because(event.reason) } };
     }
   }
+}
+
+const LEASE_MESSAGE: Readonly<Record<LeaseEvent["state"], string>> = {
+  held: "this gateway is the active one of its site",
+  waiting: "another gateway of this site is active, waiting as its standby",
+  lost: "another gateway of this site has taken over, waiting as its standby",
+  unknown: "the site's state does not say which gateway is active, going on as before",
+};
+
+type LeaseEvent = Extract<GatewayEvent, { type: "lease" }>;
+
+function describeLease({ state, holder, reason }: LeaseEvent): Line {
+  return { level: levelOf(reason?.code), message: LEASE_MESSAGE[state], fields: { holder, ...because(reason) } };
 }
 
 type ReloadEvent = Extract<GatewayEvent, { type: `config-${string}` }>;

@@ -10,6 +10,7 @@ import type { BucketName, SiteId } from "../core/ids.js";
 export interface StatusReading {
   readonly site: SiteId;
   readonly version: string;
+  readonly lease: { readonly held: boolean } | null;
   readonly config: { readonly hash: string; readonly loadedAt: string; readonly lastError: string | null };
   readonly sites: Readonly<Record<SiteId, SiteReading>>;
   readonly buckets: Readonly<Record<BucketName, BucketReading>>;

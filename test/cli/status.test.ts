@@ -78,6 +78,14 @@ describe("kvgw status", () => {
     expect(stdout).toContain("missing: the local NATS is not reachable");
   });
 
+  it("says who of its site works, where this gateway does not", async () => {
+    const lease = { held: false, holder: "process 8 on host-b", since: "2030-01-01T00:00:01.000Z", reason: null };
+    const url = await gatewayWith(sampleStatus({ ready: false, role: "standby", lease }));
+    const { stdout } = await kvgw(["status", "--gateway", url]);
+    expect(stdout).toContain("site-a  kvgw 1.2.3  standby, not ready");
+    expect(stdout).toContain("lease   held by process 8 on host-b since 2030-01-01T00:00:01.000Z\n");
+  });
+
   it("ends with 69 and says so in one line when nobody listens", async () => {
     const [port] = await freePorts(1);
     const { code, stdout, stderr } = await kvgw(["status", "--gateway", `http://127.0.0.1:${port}`]);

@@ -169,6 +169,15 @@ export function bucketStoreContract(make: (options: BucketOptions) => Promise<Bu
   });
 
   describe("the end of a tail", () => {
+    it("does not begin on another bucket than the one that was opened", async () => {
+      const { store, stream } = await opened();
+      await stream.publish("k", "v");
+      await stream.remake();
+      await expect(tailOf(store)).rejects.toMatchObject({ code: "KVGW_STREAM_CHANGED" });
+      await store.open();
+      expect((await tailOf(store)).entries).toEqual([]);
+    });
+
     it("is told once when the stream is deleted, and nothing comes after it", async () => {
       const { store, stream, quiet } = await opened();
       await stream.publish("k", "v");

@@ -7,13 +7,14 @@ import { type MemoryConnection, createMemoryConnection } from "../memory/connect
 import { type MemoryLog, createMemoryOperationLog } from "../memory/operation-log.js";
 import { createMemoryPeerLink } from "../memory/peer-link.js";
 import { createMemoryPeerService, createMemoryQuestions } from "../memory/questions.js";
+import { type Present, createMemoryPresence } from "../memory/presence.js";
 import { type MemorySite, createMemorySite } from "../memory/site.js";
 import { createMemorySiteState } from "../memory/site-state.js";
 import { type MemoryStream, createMemoryStream } from "../memory/stream.js";
 import { headerLine } from "../../src/nats/message.js";
 import type { SiteId } from "../../src/core/ids.js";
 import type { LogFormat } from "../../src/nats/log-codec.js";
-import type { BucketOptions, BucketRig, LogRig, PeerRig, QuestionsRig, Rig, StateRig, StreamActions } from "./rigs.js";
+import type { BucketOptions, BucketRig, LogRig, PeerRig, PresenceRig, QuestionsRig, Rig, StateRig, StreamActions } from "./rigs.js";
 import { PEER, SITE } from "./rigs.js";
 
 const QUIET_MS = 50;
@@ -36,6 +37,7 @@ const actionsOn = (stream: MemoryStream): StreamActions => ({
   purge: (key) => Promise.resolve(stream.purge(key)),
   messages: () => Promise.resolve([...stream.messages()].length),
   destroy: () => Promise.resolve(stream.destroy()),
+  remake: () => Promise.resolve((stream.destroy(), stream.create())),
 });
 
 export function memoryBucketRig(options: BucketOptions): Promise<BucketRig> {
@@ -85,6 +87,21 @@ export function memoryStateRig(): Promise<StateRig> {
   const [state, next] = [createMemorySiteState(connection, durable), createMemorySiteState(later, durable)];
   const remove = (key: string) => Promise.resolve(void durable.delete(key));
   return Promise.resolve({ ...rigOver(connection), state, next, remove });
+}
+
+export function memoryPresenceRig(): Promise<PresenceRig> {
+  const present: Present = new Map();
+  const [near, far] = [createMemoryConnection(clock), createMemoryConnection(clock)];
+  const all = [near, far];
+  return Promise.resolve({
+    quiet: () => sleep(QUIET_MS),
+    one: createMemoryPresence(near, present, clock),
+    other: createMemoryPresence(far, present, clock),
+    end: () => Promise.resolve(near.kill()),
+    kill: () => Promise.resolve(all.forEach((connection) => connection.cut())),
+    revive: () => Promise.resolve(all.forEach((connection) => connection.heal())),
+    dispose: () => Promise.resolve(all.forEach((connection) => connection.kill())),
+  });
 }
 
 export function memoryQuestionsRig(): Promise<QuestionsRig> {

@@ -13,6 +13,7 @@ import { createOperationLog } from "../../src/nats/operation-log.js";
 import { createPeerLink } from "../../src/nats/peer-link.js";
 import { createPeerQuestions } from "../../src/nats/peer-questions.js";
 import { createPeerService } from "../../src/nats/peer-service.js";
+import { createPresence } from "../../src/nats/presence.js";
 import { createSiteState } from "../../src/nats/site-state.js";
 import { bucketPrefix, bucketStream, logPrefix, logStream, stateBucket } from "../../src/nats/subjects.js";
 import { createSystemClock, readSecret } from "../../src/system.js";
@@ -20,7 +21,7 @@ import { bucketNamed } from "../core/names.js";
 import { bucketContents, connectTo, openBucket } from "../support/clients.js";
 import { eventually } from "../support/eventually.js";
 import { type NatsServer, startNatsServer } from "../support/nats-server.js";
-import type { BucketOptions, BucketRig, LogRig, PeerRig, QuestionsRig, Rig, StateRig, StreamActions } from "./rigs.js";
+import type { BucketOptions, BucketRig, LogRig, PeerRig, PresenceRig, QuestionsRig, Rig, StateRig, StreamActions } from "./rigs.js";
 import { PEER, SITE } from "./rigs.js";
 
 const QUIET_MS = 150;
@@ -34,6 +35,7 @@ export interface NatsRigs {
   peer(format: LogFormat): Promise<PeerRig>;
   state(): Promise<StateRig>;
   questions(): Promise<QuestionsRig>;
+  presence(): Promise<PresenceRig>;
   stop(): Promise<void>;
 }
 
@@ -59,6 +61,7 @@ export async function startNatsRigs(version: ServerVersion): Promise<NatsRigs> {
     peer: async (format) => peerRig(await ground(), format),
     state: async () => stateRig(await ground(), `site-${made}`),
     questions: async () => questionsRig(server, await ground(), await ground()),
+    presence: async () => presenceRig(server, await ground(), await ground()),
     stop: () => server.dispose(),
   };
 }
@@ -107,6 +110,12 @@ function actionsOn(app: NatsConnection, stream: string, prefix: string): StreamA
     },
     purge: async (key) => void (await (await manager()).streams.purge(stream, { filter: `${prefix}${key}` })),
     messages: async () => (await (await manager()).streams.info(stream)).state.messages,
+    async remake() {
+      const { streams } = await manager();
+      const { config } = await streams.info(stream);
+      await streams.delete(stream);
+      await streams.add(config);
+    },
     destroy: async () => void (await (await manager()).streams.delete(stream)),
   };
 }
@@ -118,7 +127,9 @@ async function bucketRig(ground: Ground, options: BucketOptions): Promise<Bucket
   const markers = markersMs === undefined ? {} : { markerTTL: markersMs };
   if (missing === undefined) await openBucket(ground.app, bucket, { history, ...limits, ...markers });
   if (maxAgeNs !== undefined) {
-    await (await jetstreamManager(ground.app)).streams.update(bucketStream(bucket), { max_age: maxAgeNs });
+    // Servers want the time in which they remember message ids to be no longer.
+    const age = { max_age: maxAgeNs, duplicate_window: Math.min(maxAgeNs, 120e9) };
+    await (await jetstreamManager(ground.app)).streams.update(bucketStream(bucket), age);
   }
   const create = missing === "made" ? ({ history, storage: "file", replicas: 1 } as const) : false;
   const store = createBucketStore({ lease: ground.lease, clock, site: SITE, epoch: 1, clockOffsetUs: 0 }, bucket, create);
@@ -156,6 +167,21 @@ function stateRig(ground: Ground, site: string): StateRig {
   const bucket = stateBucket(site as SiteId);
   const remove: StateRig["remove"] = async (key, how) => (await openBucket(ground.app, bucket))[how](key);
   return { ...ground, state, next, remove };
+}
+
+function presenceRig(server: NatsServer, one: Ground, other: Ground): PresenceRig {
+  return {
+    ...other,
+    one: createPresence(one.lease, SITE),
+    other: createPresence(other.lease, SITE),
+    // What the server sees of it: the connection closes.
+    end: () => one.dispose(),
+    async revive() {
+      await server.restart();
+      await Promise.all([one, other].map(({ lease }) => eventually(() => lease.connected(), { what: "connected again" })));
+    },
+    dispose: async () => void (await Promise.all([one.dispose(), other.dispose()])),
+  };
 }
 
 function questionsRig(server: NatsServer, asking: Ground, answering: Ground): QuestionsRig {

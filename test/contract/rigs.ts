@@ -3,7 +3,7 @@
  * and a way to wait. Each is made once for memory and once for real servers; the suites cannot tell which they run on.
  */
 import type { BucketName, Revision, Sequence, SiteId } from "../../src/core/ids.js";
-import type { BucketStore, OperationLog, PeerLink, PeerService, Questions, SiteState } from "../../src/core/ports.js";
+import type { BucketStore, OperationLog, PeerLink, PeerService, Presence, Questions, SiteState } from "../../src/core/ports.js";
 import { siteNamed } from "../core/names.js";
 
 /** The site under test, and another one. */
@@ -27,6 +27,8 @@ export interface StreamActions {
   purge(key: string): Promise<void>;
   messages(): Promise<number>;
   destroy(): Promise<void>;
+  /** Deleted, and at once another one in its place. */
+  remake(): Promise<void>;
 }
 
 export interface BucketOptions {
@@ -74,6 +76,16 @@ export interface StateRig extends Rig {
   readonly next: SiteState;
   /** An operator removes a record, as a KV client deletes or purges a key. */
   readonly remove: (key: string, how: "delete" | "purge") => Promise<void>;
+}
+
+/** Two gateways of one site, each over a connection of its own. */
+export interface PresenceRig extends Rig {
+  readonly one: Presence;
+  readonly other: Presence;
+  /** The first one's process is gone, as after `kill -9`. */
+  readonly end: () => Promise<void>;
+  /** The server is back after it was killed, and both gateways are connected again. */
+  readonly revive: () => Promise<void>;
 }
 
 /** Who asks and who answers, each over a connection of its own. */

@@ -50,7 +50,7 @@ const written = (observation: Observation): Operation => {
 };
 
 beforeEach(() => {
-  replica = createReplica(A);
+  replica = createReplica(A, { bucketCreated: CREATED });
 });
 
 describe("an application's write on the tail", () => {
@@ -237,6 +237,35 @@ describe("what the own log says", () => {
     replica.adopt(logged(own, 7));
     expect(replica.get(K)).toEqual({ version: own.version, base: own.base, kind: "put", revision: 7 });
     expect(written(observe(entry(8))).version.ts).toBe(70_001);
+  });
+
+  it("is asked for entries that the tail shows only later: what another gateway has logged is not logged again", () => {
+    observe(entry(6));
+    replica.adopt(logged(own, 8));
+    expect(replica.get(K)?.revision).toBe(6);
+    // In the log it has been replaced by what came after it.
+    expect(observe(entry(7))).toEqual({ kind: "logged" });
+    expect(observe(entry(8))).toEqual({ kind: "logged" });
+    expect(replica.get(K)).toEqual({ version: own.version, base: own.base, kind: "put", revision: 8 });
+    expect(written(observe(entry(9))).version).toEqual({ ts: 70_001, site: A });
+  });
+
+  it("puts a write above what another gateway logged and the tail never showed", () => {
+    replica.adopt(logged(own, 7));
+    expect(written(observe(entry(8)))).toMatchObject({ version: { ts: 70_001, site: A }, base: own.base });
+    expect(written(observe(entry(9))).version).toEqual({ ts: 70_002, site: A });
+  });
+
+  it("forgets what another gateway logged once a gateway's own write stands over it", () => {
+    replica.adopt(logged(own, 7));
+    expect(observe(entry(8, { version: { ts: 80_000, site: B } }))).toEqual({ kind: "echo" });
+    expect(written(observe(entry(9))).version).toEqual({ ts: 80_001, site: A });
+  });
+
+  it("says nothing where it comes from another life of the bucket", () => {
+    const { identity, ...rest } = logged(own, 7);
+    replica.adopt({ ...rest, identity: { ...(identity as EntryIdentity), bucketCreated: "1600000000000000000" } });
+    expect(written(observe(entry(7))).version).toEqual({ ts: 7_000, site: A });
   });
 
   it("says nothing about an entry that has been overwritten here since", () => {

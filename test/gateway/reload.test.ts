@@ -41,6 +41,7 @@ describe("a gateway", () => {
     connections = createConnections({ clock, readSecret, clientName: "test", ...quiet });
     gateway = createGateway({
       ...{ clock, random: systemRandom, version: "test", configPath: "test.yaml", clockOffsetUs: 0 },
+      holder: { id: "gateway-1", name: "gateway 1" },
       connections: { ...connections, lease },
       observe: (event) => void events.push(event),
       parse: (text) => {

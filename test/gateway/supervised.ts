@@ -1,6 +1,7 @@
 /** A supervisor under virtual time: its ports are what the test gives it, or those of a site in memory. */
 import type { BucketConfig } from "../../src/config/config.js";
 import { type BucketCounters, createBucketCounters } from "../../src/core/counters.js";
+import type { GatewayError } from "../../src/core/errors.js";
 import type { GatewayEvent, Reason } from "../../src/core/events.js";
 import type { SiteId } from "../../src/core/ids.js";
 import { type Supervisor, createSupervisor } from "../../src/gateway/supervisor.js";
@@ -31,6 +32,7 @@ export function superviseOn(
   clock: VirtualClock,
   open: () => Promise<PipelinePorts>,
   initial: Partial<BucketConfig> = {},
+  standby: () => GatewayError | null = () => null,
 ): Supervised {
   const events: GatewayEvent[] = [];
   const counters = createBucketCounters([B]);
@@ -43,7 +45,7 @@ export function superviseOn(
     {
       site: A,
       ports: { open, onLocalUp: never, onPeerUp: never, local: noLease, peer: noLease, release: () => undefined },
-      ...{ counters, clock, random: createSeededRandom(1), observe: (event) => void events.push(event) },
+      ...{ counters, clock, random: createSeededRandom(1), observe: (event) => void events.push(event), standby },
     },
     config(initial),
   );

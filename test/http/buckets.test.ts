@@ -36,6 +36,7 @@ describe("POST /api/v1/buckets/{bucket}/…", () => {
   test.each<readonly [ErrorCode, number]>([
     ["KVGW_USAGE", 404],
     ["KVGW_BUCKET_NOT_RUNNING", 409],
+    ["KVGW_STANDBY", 409],
     ["KVGW_STATE_UNAVAILABLE", 503],
     ["KVGW_UNREACHABLE", 503],
     ["KVGW_INTERNAL", 500],

@@ -48,6 +48,10 @@ describe("GET /", () => {
     expect(page).toContain("<td>degraded: no answer from site-b</td>");
   });
 
+  test("says that it is a standby", async () => {
+    expect(await pageOf({ ready: false, role: "standby" })).toContain("<h1>site-a: standby, not ready</h1>");
+  });
+
   test("links to pages that exist, reloads itself and runs no script", async () => {
     const page = await pageOf();
     const links = [...page.matchAll(/href="([^"]+)"/g)].map(([, link]) => link ?? "");

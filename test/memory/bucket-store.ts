@@ -4,12 +4,12 @@ import { READ_WINDOW_MESSAGES } from "../../src/core/limits.js";
 import type { Operation } from "../../src/core/operation.js";
 import type { BucketInfo, BucketStore, WriteOutcome } from "../../src/core/ports.js";
 import { formatVersion } from "../../src/core/version.js";
-import { toEntry } from "../../src/nats/entry.js";
+import { TTL_NEVER, toEntry } from "../../src/nats/entry.js";
 import { headerLine } from "../../src/nats/message.js";
 import { HEADER } from "../../src/nats/subjects.js";
 import type { MemoryConnection } from "./connection.js";
 import { openMemoryReader } from "./reader.js";
-import type { MemoryStream, PublishAnswer, StreamMessage } from "./stream.js";
+import type { MemoryStream, PublishAnswer, StreamMessage, StreamOptions } from "./stream.js";
 
 export interface MemoryBucket {
   readonly connection: MemoryConnection;
@@ -23,29 +23,35 @@ export interface MemoryBucket {
 export function createMemoryBucketStore({ connection, stream, create, nowMs }: MemoryBucket): BucketStore {
   const { history, messageBytesMax, messageTtl, maxAgeMs } = stream.options;
 
+  let created = "";
+
   function open(): BucketInfo {
     if (!stream.exists() && !create) throw new GatewayError("KVGW_BUCKET_MISSING", "the bucket does not exist; create it");
     stream.create();
+    created = stream.mark().created;
     return { ...stream.mark(), history, replicas: 1, messageBytesMax, messageTtl, maxAgeUs: maxAgeMs * 1_000 };
   }
 
   const asEntry = ({ subject, payload, sequence, timestampNs, block }: StreamMessage) =>
     toEntry(
       { key: subject, value: payload, revision: sequence, timestampNs, block },
-      { maxAgeUs: maxAgeMs * 1_000, clockOffsetUs: 0 },
+      { maxAgeUs: maxAgeMs * 1_000, messageTtl, clockOffsetUs: 0 },
     );
 
   return {
     open: () => connection.request(open),
     async tail(handlers) {
       const source = { stream, connection, windowMessages: () => READ_WINDOW_MESSAGES, from: "last per subject" as const };
-      const reader = await connection.request(() =>
-        openMemoryReader(mustExist(source, stream), {
+      const reader = await connection.request(() => {
+        if (created !== "" && stream.mark().created !== created) {
+          throw new GatewayError("KVGW_STREAM_CHANGED", "the bucket was deleted or made anew; starting afresh");
+        }
+        return openMemoryReader(mustExist(source, stream), {
           onMessage: (message, bytes) => handlers.onEntry(asEntry(message), bytes),
           onCaughtUp: () => handlers.onCaughtUp(),
           onLost: (error) => handlers.onLost(error),
-        }),
-      );
+        });
+      });
       reader.start();
       return reader;
     },
@@ -62,7 +68,7 @@ export function createMemoryBucketStore({ connection, stream, create, nowMs }: M
     forget: (key, upTo) => connection.request(() => mustExist(stream, stream).purge(key, upTo)),
     apply(operation, expected, done) {
       const { key, value } = operation;
-      const block = applyBlock(operation, expected, messageTtl, history, nowMs());
+      const block = applyBlock(operation, expected, stream.options, nowMs());
       const write = () => stream.publish(key, value, block);
       connection.publish({ to: "bucket", key }, write, (answer) => done(toOutcome(answer)));
     },
@@ -74,14 +80,17 @@ function mustExist<T>(source: T, stream: MemoryStream): T {
   throw new GatewayError("KVGW_UNREACHABLE", "there is no such stream; retried");
 }
 
-function applyBlock(operation: Operation, expected: number, messageTtl: boolean, history: number, nowMs: number): string {
+function applyBlock(operation: Operation, expected: number, options: StreamOptions, nowMs: number): string {
   const { kind, version, expiresUs } = operation;
+  const { messageTtl, maxAgeMs, history } = options;
   let lines = headerLine(HEADER.version, formatVersion(version)) + headerLine(HEADER.expectedSubjectSequence, expected);
   if (kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");
   if (kind === "purge") lines += headerLine(HEADER.kvOperation, "PURGE") + headerLine(HEADER.rollup, "sub");
-  if (kind === "put" && expiresUs !== null && messageTtl) {
-    lines += headerLine(HEADER.ttl, `${Math.max(1, Math.ceil(expiresUs / 1e6 - nowMs / 1e3))}s`);
-    if (history > 1) lines += headerLine(HEADER.rollup, "sub");
+  if (kind === "put" && expiresUs === null && messageTtl && maxAgeMs > 0) lines += headerLine(HEADER.ttl, TTL_NEVER);
+  if (kind === "put" && expiresUs !== null) {
+    lines += headerLine(HEADER.expires, expiresUs);
+    if (messageTtl) lines += headerLine(HEADER.ttl, `${Math.max(1, Math.ceil(expiresUs / 1e6 - nowMs / 1e3))}s`);
+    if (messageTtl && history > 1) lines += headerLine(HEADER.rollup, "sub");
   }
   return `NATS/1.0\r\n${lines}\r\n`;
 }

@@ -6,7 +6,7 @@
  */
 import type { Sequence } from "../../src/core/ids.js";
 import type { Clock, StreamMark } from "../../src/core/ports.js";
-import { parseTtl } from "../../src/nats/entry.js";
+import { TTL_NEVER, parseTtl } from "../../src/nats/entry.js";
 import { headerLine, headerValue } from "../../src/nats/message.js";
 import { HEADER } from "../../src/nats/subjects.js";
 
@@ -249,7 +249,8 @@ const nanoseconds = (ms: number, part = 0): string => `${ms}${String(part).padSt
 const EXPIRED_BLOCK = `NATS/1.0\r\n${headerLine(HEADER.markerReason, "MaxAge")}\r\n`;
 
 function deadline({ messageTtl, maxAgeMs }: StreamOptions, block: string, nowMs: number): number | null {
-  const own = messageTtl ? parseTtl(headerValue(block, HEADER.ttl) ?? "") : null;
-  const ages = [own === null ? null : own / 1_000, maxAgeMs > 0 ? maxAgeMs : null].filter((age) => age !== null);
-  return ages.length === 0 ? null : nowMs + Math.min(...ages);
+  const ttl = messageTtl ? headerValue(block, HEADER.ttl) : null;
+  if (ttl === TTL_NEVER) return null;
+  const ageMs = Math.min((parseTtl(ttl ?? "") ?? Infinity) / 1_000, maxAgeMs > 0 ? maxAgeMs : Infinity);
+  return ageMs === Infinity ? null : nowMs + ageMs;
 }

@@ -11,9 +11,9 @@ import { blockOf } from "./scripted-server.js";
 const NOW_US = 1_730_542_200_000_000;
 const SITE = siteNamed("a");
 
-function deadlineOf(ttl: string | null, maxAgeNs: number, timestampUs = NOW_US): number | null {
+function deadlineOf(ttl: string | null, maxAgeNs: number, timestampUs = NOW_US, messageTtl = true): number | null {
   const block = ttl === null ? "" : blockOf({ "Nats-TTL": ttl });
-  const context: EntryContext = { maxAgeUs: maxAgeNs / 1_000, clockOffsetUs: 0 };
+  const context: EntryContext = { maxAgeUs: maxAgeNs / 1_000, messageTtl, clockOffsetUs: 0 };
   const message = { key: "k", value: new Uint8Array(1), revision: 1, timestampNs: `${timestampUs}000`, block };
   return toEntry(message, context).expiresUs;
 }
@@ -26,13 +26,20 @@ describe("an entry's deadline", () => {
     ["an age that is no whole number of microseconds", null, 514_285_714_285, NOW_US + 514_285_714],
     ["the same beside a longer time to live", "1h", 514_285_714_285, NOW_US + 514_285_714],
     ["a shorter time to live", "3s", 514_285_714_285, NOW_US + 3_000_000],
-    ["an age and the word for no time to live", "never", 1_000_000_000, NOW_US + 1_000_000],
+    ["an age and the word for no end", "never", 1_000_000_000, null],
+    ["an age and what is no time to live", "soon", 1_000_000_000, NOW_US + 1_000_000],
     ["neither", null, 0, null],
     ["300 years", "9467280000", 0, null],
     ["300 years, in a bucket with an age", "9467280000", 1_000_000_000, NOW_US + 1_000_000],
     ["more seconds than a number holds", "999999999999", 0, null],
   ])("of %s", (_, ttl, maxAgeNs, expiresUs) => {
     expect(deadlineOf(ttl, maxAgeNs)).toBe(expiresUs);
+  });
+
+  it("is the bucket's age alone where messages may have no time to live of their own", () => {
+    expect(deadlineOf("3s", 0, NOW_US, false)).toBeNull();
+    expect(deadlineOf("3s", 10_000_000_000, NOW_US, false)).toBe(NOW_US + 10_000_000);
+    expect(deadlineOf("never", 10_000_000_000, NOW_US, false)).toBe(NOW_US + 10_000_000);
   });
 
   it("may be the last of all times, and none beyond it", () => {

@@ -255,8 +255,8 @@ describe("the causality floor", () => {
     const world = story();
     const order: string[] = [];
     world.start();
-    world.behind.gateway().local.faults.fate = ({ to }) => {
-      order.push(to);
+    world.behind.gateway().local.faults.fate = ({ to, key }) => {
+      if (!key.startsWith("seen.")) order.push(to);
       return "arrives";
     };
     world.ahead.app.put("k", "first");

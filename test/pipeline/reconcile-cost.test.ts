@@ -20,7 +20,7 @@ const MARK = { created: "1730542200000000000", sequence: KEYS };
 const [A, B] = [siteNamed("site-a"), siteNamed("site-b")];
 const SEEN = new Map([A, B].map((site) => [site, { ...MARK, run: "0123456789ab", atUs: 1_730_542_200_000_000, left: false }]));
 const nothing = () => Promise.resolve();
-const MARKS: Marks = { seen: () => SEEN, note: nothing, own: () => null, noteOwn: nothing };
+const MARKS: Marks = { seen: () => SEEN, note: () => undefined, own: () => null, makeDurable: nothing };
 const REJOIN: Rejoin = {
   ...{ isRejoining: () => false, isDoubtful: () => false, compared: nothing },
   ...{ hear: () => undefined, begin: () => undefined },

@@ -159,6 +159,32 @@ describe("a bucket that was deleted and made anew", () => {
   });
 });
 
+describe("a site that was removed from the list and comes back", () => {
+  it("brings back nothing that was deleted and forgotten without it, and all that it has written meanwhile", async () => {
+    const world = await running();
+    world.a.app.put("by.a", "1");
+    world.c.app.put("by.c", "3");
+    await world.clock.advance(10 * MINUTE_MS);
+    await world.stop(world.c);
+    for (const place of [world.a, world.b]) {
+      await world.stop(place);
+      place.start(["a", "b"]);
+    }
+    for (const key of ["by.a", "by.c"]) world.a.app.delete(key);
+    await world.clock.advance(3 * HOUR_MS);
+    expect([world.a, world.b].map(({ gateway }) => gateway().snapshot().tombstones)).toEqual([0, 0]);
+    world.c.app.put("new", "v");
+    for (const place of [world.a, world.b]) {
+      await world.stop(place);
+      place.start();
+    }
+    world.c.start();
+    await world.clock.advance(2 * HOUR_MS);
+    expect(world.contents()).toEqual(world.everywhere({ new: "v" }));
+    expect(setAside(world.c).map(({ key }) => key).sort()).toEqual(["by.a", "by.c"]);
+  });
+});
+
 describe("a site that is well", () => {
   it.each(["crash", "stop"] as const)("does not rejoin after a %s", async (how) => {
     const world = await running();
@@ -171,12 +197,17 @@ describe("a site that is well", () => {
     expect(world.places().flatMap((place) => [...place.events("rejoining"), ...place.events("rejoined")])).toEqual([]);
   });
 
-  it("writes nothing about its peers while nothing changes", async () => {
+  it("notes how far its peers had come when it sweeps, and nothing after that", async () => {
     const world = await running();
-    world.a.app.put("k", "v");
-    await world.clock.advance(HOUR_MS);
+    for (const key of ["k", "deleted"]) world.a.app.put(key, "v");
+    await world.clock.advance(10 * MINUTE_MS);
+    const notes = () => world.places().map(({ site }) => [...site.state.keys()].filter((key) => /^(seen|captured)/.test(key)).sort());
+    const told = () => world.places().map((place) => [place.saved("captured.config"), place.saved("seen.config.a")]);
+    expect(told().flat().filter((each) => each !== null && (each as { created: string }).created !== "")).toEqual([]);
+    world.a.app.delete("deleted");
+    await world.clock.advance(3 * HOUR_MS);
+    expect(notes()[1]).toEqual(["captured.config", "seen.config.a", "seen.config.c"]);
     const before = world.places().map(({ site }) => [...site.state]);
-    expect(before[1]?.some(([key]) => key === "seen.config.a")).toBe(true);
     await world.clock.advance(5 * HOUR_MS);
     expect(world.places().map(({ site }) => [...site.state])).toEqual(before);
   });

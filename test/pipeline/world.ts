@@ -38,8 +38,8 @@ export interface Place {
   readonly app: Application;
   /** The gateway that runs, or ran last. */
   readonly gateway: () => MemoryGateway;
-  /** Starts a gateway; lets no time pass. */
-  readonly start: () => MemoryGateway;
+  /** Starts a gateway; lets no time pass. With these sites only, this one among them, or with all. */
+  readonly start: (sites?: readonly string[]) => MemoryGateway;
   /** What the log keeps: `put k 17 a`, in order. */
   logged(): string[];
   events<Type extends GatewayEvent["type"]>(type: Type): Extract<GatewayEvent, { type: Type }>[];
@@ -100,7 +100,11 @@ export function createWorld({
   let started = 0;
   const places = sites.map((site) => {
     const peers = sites.filter((other) => other !== site);
-    return placeOf(site, config, () => startMemoryGateway({ clock, site, peers, seed: ++started, reconcile }, config));
+    return placeOf(site, config, (listed = names) => {
+      const among = peers.filter(({ id }) => listed.includes(id));
+      const own = { ...config, sites: new Map([...config.sites].filter(([id]) => listed.includes(id))) };
+      return startMemoryGateway({ clock, site, peers: among, seed: ++started, reconcile }, own);
+    });
   });
   const place = (name: string) => {
     const found = places.find(({ id }) => id === name);
@@ -133,7 +137,7 @@ export function createWorld({
   };
 }
 
-function placeOf(site: MemorySite, config: BucketConfig, start: () => MemoryGateway): Place {
+function placeOf(site: MemorySite, config: BucketConfig, start: (listed?: readonly string[]) => MemoryGateway): Place {
   const { stream, log, app } = site.bucket(BUCKET);
   let gateway: MemoryGateway | undefined;
   const running = () => {
@@ -144,7 +148,7 @@ function placeOf(site: MemorySite, config: BucketConfig, start: () => MemoryGate
   return {
     ...{ id: site.id, site, bucket: stream, log, app },
     gateway: running,
-    start: () => (gateway = start()),
+    start: (listed) => (gateway = start(listed)),
     logged: () =>
       [...log.messages()].map((message) => {
         const read = readStored(message, reading, false);

@@ -262,6 +262,16 @@ describe("a bad history breaks", () => {
     expect([ending("degraded", "live"), ending("live", "parked")]).toEqual([[], ["every bucket is live in the end"]]);
   });
 
+  it("every bucket is live in the end: one waits, though the gateway beside it is gone", () => {
+    const ending = (gone: number) => {
+      const told = tale();
+      const at = { what: "gateway", site: "a", bucket: "config", code: null, note: "" } as const;
+      told.add({ ...at, life: 1, state: "live" }).add({ ...at, life: 2, state: "starting" }).add({ what: "gone", site: "a", life: gone });
+      return told.add({ what: "phase", phase: "idle" }).add({ what: "phase", phase: "over" }).broken();
+    };
+    expect([ending(2), ending(1)]).toEqual([[], ["every bucket is live in the end"]]);
+  });
+
   it("buckets are isolated: a bucket was in trouble though only another one was struck", () => {
     const struck = (bucket: string) =>
       tale()

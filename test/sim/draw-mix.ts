@@ -40,6 +40,7 @@ export function drawMix(draw: Draw, weather: Weather): Mix {
     startMs: bySite(sites, () => (draw.chance(mayBlind ? 0.2 : 0) ? draw.int(0, 10_000) : 0)),
     reactions: draw.pick([0, 0.1, 0.3, 0.6]),
     onlyBucketFaults,
+    lease: draw.chance(0.6) || !isBuilt("twoActives"),
   };
 }
 
@@ -80,7 +81,7 @@ function drawBucket(draw: Draw, name: string, sites: readonly string[], skewed: 
   return {
     name,
     sites: taking.length < 2 ? sites : taking,
-    history: draw.pick(expiring && !isBuilt("uncovering") ? [1] : [1, 1, 1, 5, 64]),
+    history: draw.pick([1, 1, 1, 5, 64]),
     format: draw.chance(0.25) ? "json" : "raw",
     messageTtl: expiring,
     markers: expiring && draw.chance(0.7),

@@ -109,6 +109,13 @@ export interface GatewayTold extends Moment {
   readonly note: string;
 }
 
+/** A gateway's process has ended, in whatever way. */
+export interface GatewayGone extends Moment {
+  readonly what: "gone";
+  readonly site: string;
+  readonly life: number;
+}
+
 /** `healed`: no more faults, no more writes. `idle`: from here on nothing has a reason to be written. */
 export interface PhaseBegan extends Moment {
   readonly what: "phase";
@@ -130,6 +137,7 @@ export type Happening =
   | Excluding
   | FaultStruck
   | GatewayTold
+  | GatewayGone
   | PhaseBegan
   | Final;
 

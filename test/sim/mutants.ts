@@ -20,8 +20,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "last-arrival-wins",
     file: "src/pipeline/apply.ts",
-    find: `const decision = policy.decide(known, operation);`,
-    replace: `const decision = { outcome: "apply", conflict: false };`,
+    find: `policy.decide(known, operation)`,
+    replace: `{ outcome: "apply", conflict: false }`,
     seedsBudget: 100,
   },
   {

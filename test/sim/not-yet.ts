@@ -5,11 +5,10 @@
 export const NOT_YET = {
   marks: "a rewound or recreated stream is noticed by its incarnation and refilled",
   rejoin: "a site that was restored or removed for long comes back without ghosts",
-  lease: "two gateways of one site: one works, one waits",
+  twoActives: "two gateways of one site that both work, without the lease, give every write the same version",
   clockGuard: "a version far in the future is set aside and replaced",
   widening: "keys that a changed filter lets in are fetched",
   unseenExpiry: "an entry that was written and expired while nobody looked is known to have been there",
-  uncovering: "an expiry that brings an older revision back (history above 1) is noticed",
 } as const satisfies Readonly<Record<string, string>>;
 
 export type Feature = keyof typeof NOT_YET | "nothing";

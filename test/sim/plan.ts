@@ -52,6 +52,8 @@ export interface Mix {
   /** Share of the applied operations to which an application at that site answers with a write of the same key. */
   readonly reactions: number;
   readonly onlyBucketFaults: boolean;
+  /** Whether a site's gateways share its lease: without it every one of them works, whoever else does. */
+  readonly lease: boolean;
 }
 
 export interface ClientWrite {

@@ -81,6 +81,7 @@ const SIMPLER: readonly ((mix: Mix) => Partial<Mix>)[] = [
   (mix) => ({ skewMs: zeros(mix) }),
   (mix) => ({ hostSkewMs: zeros(mix) }),
   (mix) => ({ startMs: zeros(mix) }),
+  () => ({ lease: true }),
 ];
 
 const SIMPLER_BUCKET: readonly Partial<BucketPlan>[] = [

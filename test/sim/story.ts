@@ -56,6 +56,8 @@ function tell(happening: Happening): string | null {
       return `${happening.site}  state  ${happening.key} = ${happening.text}`;
     case "fault":
       return `!  ${happening.name}: ${happening.note}`;
+    case "gone":
+      return `${happening.site}  gateway ${happening.life} is gone`;
     case "gateway":
       return `${happening.site}  gateway ${happening.life}${happening.bucket === null ? "" : `  ${happening.bucket}`}: ${happening.note}`;
     case "phase":

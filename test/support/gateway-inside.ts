@@ -2,6 +2,7 @@
  * A whole gateway inside the test's process, over real NATS, with what a process cannot be given: a clock that is
  * wrong. Both the gateway's own clock and the timestamps of its NATS server are moved, as on a machine whose clock is.
  */
+import { randomUUID } from "node:crypto";
 import { createGateway, type Gateway } from "../../src/gateway/gateway.js";
 import { parseConfig } from "../../src/config/parse.js";
 import type { GatewayEvent } from "../../src/core/events.js";
@@ -36,6 +37,7 @@ export async function startGatewayInside(
   const gateway = createGateway({
     ...{ connections, clock, random: systemRandom, version: "test", configPath: "test.yaml" },
     clockOffsetUs: clockOffsetMs * 1_000,
+    holder: { id: randomUUID(), name: `the gateway of ${site}` },
     observe: (event) => void events.push(event),
     parse: (text) => {
       const parsed = parseConfig(text, { file: "test.yaml", env: {}, site });

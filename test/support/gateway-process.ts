@@ -38,16 +38,18 @@ export interface GatewayProcessOptions {
   readonly configFile: string;
   readonly site: string;
   readonly httpPort: number;
+  /** Beside those that every gateway is started with. */
+  readonly args?: readonly string[];
 }
 
-export function startGatewayProcess({ configFile, site, httpPort }: GatewayProcessOptions): GatewayProcess {
+export function startGatewayProcess({ configFile, site, httpPort, args = [] }: GatewayProcessOptions): GatewayProcess {
   const url = `http://127.0.0.1:${httpPort}`;
   let child: ChildProcess | null = null;
   let lines: string[] = [];
 
   function start(): void {
     const env = { ...process.env, KVGW_SITE: site, KVGW_HTTP: `127.0.0.1:${httpPort}` };
-    child = spawn(process.execPath, [MAIN, "run", "-c", configFile], { env, stdio: ["ignore", "ignore", "pipe"] });
+    child = spawn(process.execPath, [MAIN, "run", "-c", configFile, ...args], { env, stdio: ["ignore", "ignore", "pipe"] });
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       lines = [...lines, ...text.split("\n").filter((line) => line !== "")].slice(-LOG_LINES_MAX);
     });

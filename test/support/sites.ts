@@ -45,6 +45,8 @@ export interface SitesOptions {
   readonly describe?: (server: NatsServer) => string;
   /** More sites for the YAML, without a gateway of their own. */
   readonly others?: readonly string[];
+  /** More arguments for `kvgw run`. */
+  readonly gatewayArgs?: readonly string[];
 }
 
 export async function startSites(options: SitesOptions): Promise<Sites> {
@@ -60,7 +62,7 @@ export async function startSites(options: SitesOptions): Promise<Sites> {
   const clients = await Promise.all(servers.map(({ url }) => connectTo(url)));
   await options.prepare?.(clients);
   const all = names.map((name, index): Site => {
-    const gateway = startGatewayProcess({ configFile, site: name, httpPort: at(ports, index) });
+    const gateway = startGatewayProcess({ configFile, site: name, httpPort: at(ports, index), args: options.gatewayArgs ?? [] });
     return { name, server: at(servers, index), client: at(clients, index), gateway };
   });
   const sites: Sites = {

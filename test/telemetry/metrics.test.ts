@@ -26,6 +26,7 @@ const CONTRACT: Readonly<Record<string, readonly [type: string, ...labels: strin
   sweep_blocked: ["gauge", "bucket", "peer"],
   pipeline_state: ["gauge", "bucket", "state"],
   pipeline_restarts_total: ["counter", "bucket"],
+  lease_held: ["gauge"],
   peer_connected: ["gauge", "peer"],
   clock_skew_seconds: ["gauge", "peer"],
   reconcile_rounds_total: ["counter", "bucket", "peer", "result"],

@@ -46,6 +46,11 @@ const CASES: { readonly [Type in GatewayEvent["type"]]: Case<Type> } = {
     fields: { signal: "SIGTERM" },
   },
   "gateway-stopped": { event: { type: "gateway-stopped" }, level: "info", fields: {} },
+  lease: {
+    event: { type: "lease", state: "lost", holder: "process 8 on host-b", reason: reasonOf("KVGW_STANDBY") },
+    level: "warn",
+    fields: { holder: "process 8 on host-b", code: "KVGW_STANDBY", reason: "it does not work" },
+  },
   "config-applied": {
     event: {
       type: "config-applied", hash: "c0ffee", started: [ORDERS], stopped: [], restarted: [], updated: [], kept: 4,

@@ -45,6 +45,8 @@ export function sampleStatus(changes: Partial<GatewayStatus> = {}): GatewayStatu
     now: "2030-01-01T00:05:00.500Z",
     ready: true,
     notReady: [],
+    role: "active",
+    lease: { held: true, holder: "process 7 on host-a", since: "2030-01-01T00:00:01.000Z", reason: null },
     config: { path: "gateway.yaml", hash: "c0ffee", loadedAt: "2030-01-01T00:00:02.000Z", lastError: null },
     sites: { [SITE_B]: { connected: true, rttMs: 1.2, clockSkewMs: 250 } },
     buckets: { [ORDERS]: sampleBucket() },

@@ -13,7 +13,10 @@ function checkRest(history: readonly Happening[]): Violation[] {
   const restless = phases.has("idle") ? [] : [violation("everything comes to rest", {}, "it was not equal and still within the time")];
   const last = new Map<string, GatewayTold>();
   for (const told of history) {
-    if (told.what === "gateway" && told.state !== null) last.set(`${told.site} ${told.bucket ?? ""}`, told);
+    if (told.what === "phase" && told.phase === "over") break;
+    if (told.what === "gateway" && told.state !== null) last.set(`${told.site} ${told.bucket ?? ""} ${told.life}`, told);
+    // What a process was in when it ended is nothing that anybody is in.
+    if (told.what === "gone") for (const [of, { site, life }] of last) if (site === told.site && life === told.life) last.delete(of);
   }
   const notLive = [...last.values()].filter(({ state }) => state !== "live");
   return [...restless, ...notLive.map((told) => violation("every bucket is live in the end", told, told.note))];

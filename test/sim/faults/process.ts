@@ -76,7 +76,6 @@ export const PROCESS_FAULTS: readonly FaultKind[] = [
   {
     ...FAULT,
     name: "two gateways of one site",
-    needs: "lease",
     atMost: 2,
     lastsMs: [500, 30_000],
     strike(world, { site, lastsMs }) {

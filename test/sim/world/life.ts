@@ -59,17 +59,20 @@ export function startLife(deps: LifeDeps, configText: string): Life {
     connections: connectionsOf(deps.sites, linkTo),
     clock,
     random: draw.fork("gateway"),
-    observe: (event) => tell(recorder, site.name, number, event),
+    // What was under way as it was killed says nothing any more.
+    observe: (event) => (phase === "gone" ? undefined : tell(recorder, site.name, number, event)),
     version: "simulated",
     configPath: "gateway.yaml",
     parse: (text) => parseConfigText(text, site.name),
     clockOffsetUs: 0,
+    holder: deps.mix.lease ? { id: `gateway-${number}`, name: `gateway ${number}` } : null,
   });
   const life: Life = {
     ...{ number, gateway, clock, linkTo },
     links: () => [...links.values()],
     onWrite: () => null,
     crash() {
+      if (phase !== "gone") recorder.add({ what: "gone", site: site.name, life: number });
       phase = "gone";
       clock.kill();
       for (const { connection } of links.values()) connection.kill();

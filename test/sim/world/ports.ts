@@ -7,7 +7,7 @@ import { GatewayError } from "../../../src/core/errors.js";
 import type { SiteId } from "../../../src/core/ids.js";
 import { CONNECT_TIMEOUT_MS } from "../../../src/core/limits.js";
 import type { Clock } from "../../../src/core/ports.js";
-import type { BucketPorts, BuildDeps } from "../../../src/gateway/build.js";
+import type { BucketPorts, BuildDeps, LeasedSitePorts } from "../../../src/gateway/build.js";
 import type { Connections, Lease } from "../../../src/nats/connections.js";
 import type { PipelinePorts } from "../../../src/pipeline/pipeline.js";
 import { createMemoryBucketStore } from "../../memory/bucket-store.js";
@@ -15,6 +15,7 @@ import type { MemoryConnection } from "../../memory/connection.js";
 import { createMemoryOperationLog } from "../../memory/operation-log.js";
 import { createMemoryPeerLink } from "../../memory/peer-link.js";
 import { createMemoryPeerService, createMemoryQuestions } from "../../memory/questions.js";
+import { createMemoryPresence } from "../../memory/presence.js";
 import { createMemorySiteState } from "../../memory/site-state.js";
 import { type SimSite, bucketOf } from "./site.js";
 
@@ -29,6 +30,19 @@ export function reach(config: GatewayConfig, site: SiteId): { readonly over: Sit
   const over = config.sites.get(site);
   if (over === undefined) throw new RangeError(`site ${site} is not in the config`);
   return { over, domain: null };
+}
+
+export function buildSitePorts(deps: Pick<BuildDeps, "connections" | "clock">, { site }: GatewayConfig): LeasedSitePorts {
+  const { connectionTo, siteNamed } = deps.connections as SimConnections;
+  const local = connectionTo(site);
+  const { state, present } = siteNamed(site);
+  return {
+    state: createMemorySiteState(local, state),
+    presence: createMemoryPresence(local, present, deps.clock),
+    ready: () => whenUp(deps.clock, local),
+    onUp: (callback) => local.onUp(callback),
+    release: () => undefined,
+  };
 }
 
 export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket: BucketConfig): BucketPorts {
@@ -63,6 +77,7 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
   return {
     async open() {
       await whenUp(clock, local);
+      await deps.admitted();
       return local.request(open);
     },
     onLocalUp: (callback) => local.onUp(callback),

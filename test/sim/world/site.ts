@@ -4,6 +4,7 @@
  */
 import type { BucketName } from "../../../src/core/ids.js";
 import type { Clock, Questions } from "../../../src/core/ports.js";
+import type { Present } from "../../memory/presence.js";
 import { type MemoryStream, type StreamMessage, type StreamObserver, createMemoryStream } from "../../memory/stream.js";
 import { createSkewedClock } from "../../memory/virtual-clock.js";
 import type { Mix } from "../plan.js";
@@ -22,6 +23,8 @@ export interface SimSite {
   refusing: "KVGW_BUCKET_FULL" | "KVGW_DENIED" | null;
   readonly buckets: ReadonlyMap<string, SiteBucket>;
   readonly state: Map<string, string>;
+  /** Which gateways of the site are there. */
+  readonly present: Present;
 }
 
 export interface SiteBucket {
@@ -48,6 +51,7 @@ export function createSimSite(
     refusing: null,
     buckets: new Map(),
     state: createRecordedState(name, recorder),
+    present: new Map(),
   };
   const buckets = site.buckets as Map<string, SiteBucket>;
   for (const { name: bucket, sites, history, messageTtl, markers, maxAgeMs } of mix.buckets) {

@@ -1,0 +1,197 @@
+/**
+ * What one run of a bucket works with: opened, loaded and wired in the order in which each needs the one before, up to the
+ * tail, which brings the first entry. Nothing is begun any more once the run is over.
+ */
+import { type Key, type Sequence } from "../core/ids.js";
+import { type KeyFilter, createKeyFilter } from "../core/key-filter.js";
+import type { GatewayError } from "../core/errors.js";
+import { type Entry, type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
+import { POLICIES } from "../core/policy/registry.js";
+import type { BucketInfo, Reader, SetAside } from "../core/ports.js";
+import { type Replica, createReplica } from "../core/replica.js";
+import { type Jumps, cameBackWrong, createJumps } from "../core/seen.js";
+import type { Version } from "../core/version.js";
+import { type Appender, type FoundLog, createAppender } from "./append.js";
+import { type Applier, createApplier } from "./apply.js";
+import { createCapture } from "./capture.js";
+import { type CausalityGuard, loadCausality } from "./causality.js";
+import { type Holding, createHolding } from "./holding.js";
+import { type KeyGate, createKeyGate } from "./key-gate.js";
+import { type Marks, loadMarks } from "./marks.js";
+import type { PipelineDeps, PipelinePorts } from "./pipeline.js";
+import { createBackoff } from "./retry.js";
+import { type SetAsideStore, loadSetAside } from "./set-aside.js";
+import { type TailPosition, createTailPosition } from "./tail-position.js";
+import { type TombstoneRecords, createTombstoneRecords } from "./tombstone-records.js";
+import { type Vanished, createVanished } from "./vanished.js";
+import { type Witness, createWitness } from "./witness.js";
+
+/** What a run gives to all that works in it. */
+export interface Run {
+  readonly signal: AbortSignal;
+  readonly fail: (thrown: unknown) => void;
+  readonly trouble: (part: string) => (error: GatewayError | null) => void;
+  /** The account of what is set aside has no room for operations of `origin`, null when it has again. */
+  readonly onFull: (origin: string, error: GatewayError | null) => void;
+  /** Values have gone from the bucket without a message. */
+  readonly onMissing: (values: readonly Operation[]) => void;
+}
+
+export interface Stages {
+  readonly info: BucketInfo;
+  readonly replica: Replica;
+  readonly witness: Witness;
+  readonly records: TombstoneRecords;
+  readonly vanished: Vanished;
+  readonly marks: Marks;
+  readonly jumps: Jumps;
+  readonly holding: Holding;
+  readonly position: TailPosition;
+  readonly appender: Appender;
+  readonly applier: Applier;
+  readonly causality: CausalityGuard;
+  readonly setAsides: SetAsideStore;
+  readonly setAside: (setAside: SetAside, then: () => void) => void;
+  readonly includes: KeyFilter;
+  readonly tail: Reader;
+  readonly caughtUp: Promise<void>;
+}
+
+/** What a run works with, before its tail brings the first entry. */
+interface Ground {
+  readonly deps: PipelineDeps;
+  readonly ports: PipelinePorts;
+  readonly run: Run;
+  readonly info: BucketInfo;
+  readonly causality: CausalityGuard;
+  readonly setAsides: SetAsideStore;
+  readonly marks: Marks;
+  readonly witness: Witness;
+  readonly records: TombstoneRecords;
+  readonly replica: Replica;
+  readonly gate: KeyGate;
+  readonly position: TailPosition;
+  readonly found: FoundLog;
+}
+
+/** Opens everything and starts the tail. Rejects once the run is over. */
+export async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Promise<Stages> {
+  const ground = await openGround(deps, ports, run);
+  const { info, replica, causality, setAsides, marks, witness, records, gate, position } = ground;
+  const { site, clock, counters } = deps;
+  const setAside = (what: SetAside, then: () => void) => void setAsides.put(what).then(then, run.fail);
+  const appender = appenderOf(ground);
+  const applier = applierOf(ground, appender);
+  const includes = createKeyFilter(deps.config().keys);
+  const isBusy = (key: Key) => applier.isBusy(key);
+  const vanished = createVanished({ store: ports.store, replica, clock, includes, isBusy, onMissing: run.onMissing });
+  const jumps = createJumps(deps.config().tombstoneTtlMs * 1_000);
+  const holding = holdingOf(ground, appender, jumps);
+  const capture = createCapture({
+    ...{ site, bucketCreated: info.created, replica, causality, appender, holding, gate, position, includes, counters, setAside },
+    onExcluded: (key) => vanished.exclude(key),
+    release: (bytes) => tail.release(1, bytes),
+  });
+  let signalCaughtUp = () => {};
+  const caughtUp = new Promise<void>((resolve) => (signalCaughtUp = resolve));
+  let isStarting = true;
+  void caughtUp.then(() => (isStarting = false));
+  const onEntry = (entry: Entry, bytes: number) => {
+    if (isStarting) jumps.see(entry.revision, entry.timestampUs);
+    capture(entry, bytes);
+  };
+  const tail = await ports.store.tail({ onEntry, onCaughtUp: signalCaughtUp, onLost: run.fail });
+  const known = { info, replica, witness, records, vanished, marks, jumps, position, causality, setAsides, includes };
+  return { ...known, holding, appender, applier, setAside, tail, caughtUp };
+}
+
+async function openGround(deps: PipelineDeps, ports: PipelinePorts, run: Run): Promise<Ground> {
+  const { site, clock, counters } = deps;
+  const { signal, fail } = run;
+  const { name: bucket } = deps.config();
+  const { state } = ports;
+  const wanted = <T>(found: T): T => {
+    signal.throwIfAborted();
+    return found;
+  };
+  const info = wanted(await ports.store.open());
+  wanted(await ports.log.open(info.replicas));
+  const causality = wanted(await loadCausality({ bucket, state, clock, onFailure: fail }));
+  const account = {
+    ...{ site, bucket, state, clock, counters, observe: deps.observe, signal },
+    ...{ backoff: createBackoff(deps.random), onFull: run.onFull, onFatal: fail },
+  };
+  const setAsides = wanted(await loadSetAside(account));
+  const nowUs = () => Math.floor(clock.nowMs() * 1_000);
+  const marks = wanted(await loadMarks({ bucket, state, peers: new Set(ports.questions.keys()), nowUs }));
+  const witness = createWitness(site, deps.random);
+  const records = createTombstoneRecords({ bucket, state, signal });
+  const replica = createReplica(site, {
+    bucketCreated: info.created,
+    moment: () => witness.count(),
+    onTombstone(key, { version, kind }) {
+      if (version.site !== site) records.note(key, version, kind);
+    },
+  });
+  const found = wanted(await readOwnLog(ports, info, replica, nowUs(), signal));
+  wanted(await records.load((key, version, kind) => replica.remember(key, version, kind)));
+  const [gate, position] = [createKeyGate(), createTailPosition(clock)];
+  return { deps, ports, run, info, causality, setAsides, marks, witness, records, replica, gate, position, found };
+}
+
+async function readOwnLog(
+  { log }: PipelinePorts,
+  info: BucketInfo,
+  replica: Replica,
+  nowUs: number,
+  signal: AbortSignal,
+): Promise<FoundLog> {
+  const sequenceByKey = new Map<Key, Sequence>();
+  const restore = (logged: LoggedOperation) =>
+    replica.restore({ ...logged, operation: asOfNow(logged.operation, nowUs) }, info.created);
+  const mark = await log.scan(1, (logged, inPlace) => {
+    signal.throwIfAborted();
+    restore(logged);
+    if (inPlace) sequenceByKey.set(logged.operation.key, logged.sequence);
+  });
+  return { mark, sequenceByKey };
+}
+
+/** Only where the own state remembers more of the bucket than there is: a bucket that was in use before the gateway is
+ *  logged as it is read, within the tail's window. */
+function holdingOf({ deps, info, marks, witness, replica }: Ground, appender: Appender, jumps: Jumps): Holding {
+  const start = { created: info.created, sequence: info.lastSequence };
+  const isOld = ({ ts }: Version) => ts / 1_000 < deps.clock.nowMs() - deps.config().tombstoneTtlMs;
+  const isSuspect = () => {
+    const own = marks.own();
+    return own !== null && (cameBackWrong(own, witness.run, start) || jumps.contradict(own));
+  };
+  return createHolding({
+    replica,
+    mayHold: (version) => isOld(version) && isSuspect(),
+    append: (operation, identity) => appender.append(operation, identity, () => undefined),
+  });
+}
+
+function appenderOf({ deps, ports, replica, setAsides, found, run: { signal, trouble, fail } }: Ground): Appender {
+  const { site, clock, observe } = deps;
+  const setAside = async ({ key, kind, version }: Operation, { bucketCreated, revision }: EntryIdentity) => {
+    const detail = "with its headers it is larger than the operation log takes";
+    const at = { created: bucketCreated, position: revision };
+    await setAsides.put({ key, origin: site, reason: "too_large", detail, kind, version, at });
+  };
+  const backoff = createBackoff(deps.random);
+  const bucket = deps.config().name;
+  const reports = { setAside, onTrouble: trouble("log"), onFatal: fail };
+  return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, ...reports }, found);
+}
+
+function applierOf({ deps, ports, info, replica, causality, gate, position, run }: Ground, { isLogged }: Appender): Applier {
+  const { clock, counters } = deps;
+  const { signal, trouble, fail } = run;
+  const config = deps.config();
+  return createApplier({
+    ...{ bucket: config, store: ports.store, messageBytesMax: info.messageBytesMax, policy: POLICIES[config.policy] },
+    ...{ replica, causality, isLogged, gate, position, counters, clock, signal, onTrouble: trouble("apply"), onFatal: fail },
+  });
+}
