@@ -18,13 +18,6 @@ export const MUTANTS: readonly Mutant[] = [
     seedsBudget: 400,
   },
   {
-    name: "own-log-not-swept",
-    file: "src/pipeline/sweep.ts",
-    find: `if (logged !== null && compareVersions(logged.operation.version, version) <= 0) {`,
-    replace: `if (logged === undefined) {`,
-    seedsBudget: 400,
-  },
-  {
     name: "vanished-not-looked-for",
     file: "src/pipeline/vanished.ts",
     find: `if ((await store.count()) >= expected) return;`,
