@@ -9,11 +9,12 @@
  * write has one version, whoever was first.
  */
 import type { Checkpoint } from "../core/checkpoint.js";
+import type { BucketCounters } from "../core/counters.js";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
 import type { BucketName, Key, Sequence } from "../core/ids.js";
 import { UNANSWERED_IS_TROUBLE } from "../core/limits.js";
-import type { EntryIdentity, LoggedOperation, Operation } from "../core/operation.js";
+import { type EntryIdentity, type LoggedOperation, type Operation, sameIdentity } from "../core/operation.js";
 import type { AppendOutcome, Clock, OperationLog, StreamMark } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
 import { compareVersions } from "../core/version.js";
@@ -43,6 +44,8 @@ export interface AppenderDeps {
   readonly backoff: Backoff;
   readonly signal: AbortSignal;
   readonly observe: Observe;
+  /** Counts what the log took: not what a run handed over and could not log, nor what was replaced while it waited. */
+  readonly counters: Pick<BucketCounters, "captured">;
   /** Notes an operation that no log can hold; durable when it resolves. */
   readonly setAside: (operation: Operation, identity: EntryIdentity) => Promise<void>;
   /** What keeps the log from taking operations, null when it takes them again. */
@@ -90,6 +93,7 @@ export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: Foun
       lastSequence = outcome.sequence;
       sequenceByKey.set(pending.operation.key, outcome.sequence);
       queue.finishFirst();
+      deps.counters.captured++;
       recovered();
       return send();
     }
@@ -166,6 +170,7 @@ export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: Foun
     sequenceByKey.set(logged.operation.key, logged.sequence);
     const pending = queue.find(logged.operation.key);
     if (pending === undefined) return;
+    if (logged.identity !== null && sameIdentity(pending.identity, logged.identity)) deps.counters.captured++;
     if (isSuperseded(pending, logged)) queue.remove(pending);
     else if (isOvertaken(pending, logged)) {
       throw new GatewayError("KVGW_STREAM_CHANGED", `another gateway writes the operation log of ${deps.bucket}; starting afresh`);

@@ -2,7 +2,6 @@
  * The local bucket's tail: keeps the replica true, and turns every local write into one operation of the own log. What
  * a gateway wrote is not a local write (I4), an expiry is not a write, and a key that the filter excludes is not ours.
  */
-import type { BucketCounters } from "../core/counters.js";
 import { type Key, type SiteId, isKey } from "../core/ids.js";
 import type { KeyFilter } from "../core/key-filter.js";
 import type { Entry, EntryIdentity } from "../core/operation.js";
@@ -25,25 +24,20 @@ export interface CaptureDeps {
   readonly includes: KeyFilter;
   /** Hears of every key that takes no part. */
   readonly onExcluded: (key: string) => void;
-  readonly counters: BucketCounters;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   /** The entry is dealt with: the tail may bring another one. */
   readonly release: (bytes: number) => void;
 }
 
 export function createCapture(deps: CaptureDeps): (entry: Entry, bytes: number) => void {
-  const { site, bucketCreated, replica, causality, appender, counters } = deps;
+  const { site, bucketCreated, replica, causality, appender } = deps;
 
   function take(entry: Entry & { readonly key: Key }, bytes: number): void {
     const observation = replica.observe(entry, causality);
     if (observation.kind !== "local-write") return deps.release(bytes);
     const identity = identityOf(entry, bucketCreated);
     if (deps.holding.hold(observation.operation, identity)) return deps.release(bytes);
-    appender.append(observation.operation, identity, () => {
-      // Not before: a run that fails hands what it could not log to the next one, which would count it again.
-      counters.captured++;
-      deps.release(bytes);
-    });
+    appender.append(observation.operation, identity, () => deps.release(bytes));
   }
 
   function setAside(entry: Entry, bytes: number): void {

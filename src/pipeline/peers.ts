@@ -91,6 +91,7 @@ export function createPeers(deps: PeersDeps): Peers {
     ...{ site: deps.site, replica: deps.replica, store: ports.store, clock: deps.clock, witness: deps.witness },
     fingerprint: () => fingerprintOf(deps.config(), deps.info),
     logged: () => deps.appender.logged(),
+    isLogged: (key) => deps.appender.isLogged(key),
     ...{ start, captured, marks: deps.marks },
     rejoin,
   });

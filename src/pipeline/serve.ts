@@ -22,6 +22,8 @@ export interface AnswerDeps {
   readonly store: BucketStore;
   /** When everything captured so far is in the own log: where that ends. */
   readonly logged: () => Promise<Checkpoint>;
+  /** Whether what is known of the key is in the own log, as far as it is this site's. */
+  readonly isLogged: (key: Key) => boolean;
   /** Where the bucket stood at the start of the run, and up to where the tail has come. */
   readonly start: BucketMark;
   readonly captured: () => BucketMark;
@@ -63,11 +65,13 @@ export function createAnswers(deps: AnswerDeps): Answers {
       await summedUp(digests, clock);
       return prefixes.map((prefix) => digests.children(prefix));
     },
-    entries: (prefix, after) => Promise.resolve(pageOf(replica, digests.keys(prefix), after)),
-    versions: (keys) => Promise.resolve(keys.map((key) => summaryOf(replica, key))),
+    entries: (prefix, after) => Promise.resolve(pageOf(deps, digests.keys(prefix), after)),
+    versions: (keys) => Promise.resolve(keys.map((key) => toldOf(deps, key))),
     async fetch(key) {
       await deps.logged();
-      return operationOf(deps, key);
+      const operation = await operationOf(deps, key);
+      // Written again meanwhile: the asker looks again, or has it by the log.
+      return deps.isLogged(key) ? operation : null;
     },
   };
 }
@@ -88,14 +92,20 @@ export function summaryOf(replica: Replica, key: Key): Summary | null {
   return { key, version: known.version, kind: known.kind, since: replica.tombstones.get(key) ?? null };
 }
 
-function pageOf(replica: Replica, keys: readonly Key[], after: Key | null): SummaryPage {
+/** A tombstone is taken as it is told. One that is not in the log yet is told as a value, which has to be fetched. */
+function toldOf({ replica, isLogged }: AnswerDeps, key: Key): Summary | null {
+  const summary = summaryOf(replica, key);
+  return summary === null || isLogged(key) ? summary : { ...summary, kind: "put", since: null };
+}
+
+function pageOf(deps: AnswerDeps, keys: readonly Key[], after: Key | null): SummaryPage {
   const summaries: Summary[] = [];
   let bytes = 0;
   // A key that has gone since the page before: from its beginning, since repeats are harmless and gaps are not.
   const from = after === null ? 0 : keys.indexOf(after) + 1;
   for (let at = from; at < keys.length; at++) {
     const key = keys[at];
-    const summary = key === undefined ? null : summaryOf(replica, key);
+    const summary = key === undefined ? null : toldOf(deps, key);
     if (summary === null) continue;
     bytes += summary.key.length;
     if (summaries.length === QUESTION_KEYS_MAX || bytes > QUESTION_KEY_BYTES_MAX) return { summaries, more: true };

@@ -78,7 +78,7 @@ interface Ground {
 export async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Promise<Stages> {
   const ground = await openGround(deps, ports, run);
   const { info, replica, causality, setAsides, marks, witness, records, gate, position } = ground;
-  const { site, clock, counters } = deps;
+  const { site, clock } = deps;
   const setAside = (what: SetAside, then: () => void) => void setAsides.put(what).then(then, run.fail);
   const appender = appenderOf(ground);
   const applier = applierOf(ground, appender);
@@ -88,7 +88,7 @@ export async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run
   const jumps = createJumps(deps.config().tombstoneTtlMs * 1_000);
   const holding = holdingOf(ground, appender, jumps);
   const capture = createCapture({
-    ...{ site, bucketCreated: info.created, replica, causality, appender, holding, gate, position, includes, counters, setAside },
+    ...{ site, bucketCreated: info.created, replica, causality, appender, holding, gate, position, includes, setAside },
     onExcluded: (key) => vanished.exclude(key),
     release: (bytes) => tail.release(1, bytes),
   });
@@ -183,7 +183,8 @@ function appenderOf({ deps, ports, replica, setAsides, found, run: { signal, tro
   const backoff = createBackoff(deps.random);
   const bucket = deps.config().name;
   const reports = { setAside, onTrouble: trouble("log"), onFatal: fail };
-  return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, ...reports }, found);
+  const counters = deps.counters;
+  return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, counters, ...reports }, found);
 }
 
 function applierOf({ deps, ports, info, replica, causality, gate, position, run }: Ground, { isLogged }: Appender): Applier {

@@ -264,7 +264,7 @@ describe("the largest message", () => {
     const answers = createAnswers({
       ...{ site: siteNamed("a"), fingerprint: () => "", replica, start: checkpoint, captured: () => checkpoint },
       ...{ marks: { seen: () => new Map() }, rejoin: { isRejoining: () => false, hear: () => undefined } },
-      ...{ logged: () => Promise.resolve({ created: "", sequence: 0 }), store: {} as BucketStore, clock: {} as Clock },
+      ...{ logged: () => Promise.resolve({ created: "", sequence: 0 }), isLogged: () => true, store: {} as BucketStore, clock: {} as Clock },
       witness: createWitness(siteNamed("a"), createSeededRandom(1)),
     });
     const page = await answers.entries("", null);

@@ -60,6 +60,7 @@ export function createAppendRig() {
   const appender = createAppender(
     {
       ...{ bucket: BUCKET, log, replica, clock, backoff: createBackoff(createSeededRandom(1)) },
+      counters: { captured: 0 },
       signal: ended.signal,
       observe: (event) => void told.events.push(event),
       setAside: ({ key }) => {

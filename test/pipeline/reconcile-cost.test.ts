@@ -39,6 +39,7 @@ function answersOf(replica: Replica): Answers {
     ...{ site: replica === replicas.a ? A : B, replica, clock },
     fingerprint: () => "0123456789abcdef0123456789abcdef",
     logged: () => Promise.resolve({ created: "1730542200000000000", sequence: KEYS }),
+    isLogged: () => true,
     ...{ start: MARK, captured: () => MARK, marks: { seen: () => SEEN }, rejoin: REJOIN },
     store: { read: () => Promise.resolve(null) } as never,
     witness: witnessOf(replica),

@@ -11,6 +11,20 @@ export interface Mutant {
 
 export const MUTANTS: readonly Mutant[] = [
   {
+    name: "sweep-by-age-only",
+    file: "src/pipeline/sweep.ts",
+    find: `if (missing.length === 0) found.push(key);`,
+    replace: `found.push(key);`,
+    seedsBudget: 400,
+  },
+  {
+    name: "vanished-not-looked-for",
+    file: "src/pipeline/vanished.ts",
+    find: `if ((await store.count()) >= expected) return;`,
+    replace: `if ((await store.count()) >= 0) return;`,
+    seedsBudget: 200,
+  },
+  {
     name: "blind-apply",
     file: "test/memory/bucket-store.ts",
     find: ` + headerLine(HEADER.expectedSubjectSequence, expected)`,
@@ -68,15 +82,15 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "own-log-not-read-at-start",
-    file: "src/pipeline/pipeline.ts",
+    file: "src/pipeline/stages.ts",
     find: `replica.restore({ ...logged,`,
     replace: `void ({ ...logged,`,
     seedsBudget: 100,
   },
   {
     name: "identity-not-compared",
-    file: "src/core/replica.ts",
-    find: `return sameIdentity(logged.identity, { bucketCreated: logged.identity.bucketCreated, revision, timestampNs });`,
+    file: "src/core/ahead.ts",
+    find: `return sameIdentity(identity, { bucketCreated: identity.bucketCreated, revision, timestampNs });`,
     replace: `return true;`,
     seedsBudget: 200,
   },
@@ -152,7 +166,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "excluded-keys-logged",
     file: "src/pipeline/capture.ts",
-    find: `else if (!deps.includes(entry.key)) deps.release(bytes);`,
+    find: `else if (!deps.includes(entry.key)) exclude(entry, bytes);`,
     replace: ``,
     seedsBudget: 150,
   },

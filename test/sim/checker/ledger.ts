@@ -42,6 +42,8 @@ export interface Ledger {
   readonly removed: ReadonlySet<Entry>;
   /** Operations that their log does not have any more, removed by a client or lost with its tail, with the place in the history where it did. */
   readonly purged: ReadonlyMap<Logged, number>;
+  /** Entries of which the log does not have the operation any more. */
+  readonly unlogged: ReadonlySet<Entry>;
   /** Operations that were logged once more, since their log had lost them. */
   readonly again: ReadonlySet<Logged>;
   /** Entries and operations that went with the tail of their stream. */
@@ -138,10 +140,11 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     if (happening.place === "bucket") takeEntry(happening, order);
     else if (happening.op === null) takeLogged(happening, order);
   }
+  const unlogged = new Set([...loggedAs].flatMap(([entry, operation]) => (purged.has(operation) ? [entry] : [])));
   rankBest();
   const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
   return {
-    ...{ history, setup, entries, entryByOp, logged, best, removed, purged, again, lost },
+    ...{ history, setup, entries, entryByOp, logged, best, removed, purged, unlogged, again, lost },
     called: new Map(history.flatMap((happening) => (happening.what === "called" ? [[happening.op, happening]] : []))),
     finals: history.filter((happening) => happening.what === "final"),
     saved: history.flatMap((happening, order) => (happening.what === "saved" ? [{ ...happening, order }] : [])),

@@ -13,7 +13,7 @@ export function checkVersions(ledger: Ledger): Violation[] {
     const [{ site, bucket } = { site: "", bucket: "" }] = entries;
     // After a loss of the stream's tail nothing that stood there before says anything.
     const lossOrders = losses.flatMap((lost) => (lost.site === site && lost.bucket === bucket ? [lost.order] : []));
-    return checkKey(entries, removals.get(place) ?? [], lossOrders);
+    return checkKey(ledger, entries, removals.get(place) ?? [], lossOrders);
   });
 }
 
@@ -29,7 +29,12 @@ function removalsByPlace({ history }: Ledger): ReadonlyMap<string, Removal[]> {
   return removals;
 }
 
-function checkKey(entries: readonly Entry[], removals: readonly Removal[], lossOrders: readonly number[]): Violation[] {
+function checkKey(
+  ledger: Ledger,
+  entries: readonly Entry[],
+  removals: readonly Removal[],
+  lossOrders: readonly number[],
+): Violation[] {
   const found: Violation[] = [];
   // The entry with the highest version so far; of two with one version, the later one.
   let highest: Entry | null = null;
@@ -39,10 +44,15 @@ function checkKey(entries: readonly Entry[], removals: readonly Removal[], lossO
     const losses = lossOrders.filter((order) => order < entry.order);
     const wasLost = (before: Entry | undefined) => losses.some((order) => order > (before?.order ?? Infinity));
     // A value that a client removed without an event is not known any more: an older one of the own log may stand in for it.
-    const isUnknown = highest?.kind === "put" && isGone(highest, entry, removals);
+    // The same of a delete that its log has lost as well.
+    const isUnknown = highest !== null && (highest.kind === "put" || ledger.unlogged.has(highest)) && isGone(highest, entry, removals);
     if (isUnknown || wasLost(highest ?? undefined)) highest = null;
     if (wasLost(unlogged?.entry)) unlogged = null;
-    if (unlogged !== null && isGone(unlogged.entry, entry, removals)) unlogged = null;
+    if (unlogged !== null && isGone(unlogged.entry, entry, removals)) {
+      // Written and removed before anybody saw it: what it had replaced may stand there again.
+      unlogged = null;
+      if (highest?.kind === "put") highest = null;
+    }
     if (entry.by === "gateway" && unlogged !== null && entry.version !== null && compare(entry.version, unlogged.least) < 0) {
       found.push(violation("no write is overwritten unseen", entry, `${describe(entry.version)} replaced a write of at least ${describe(unlogged.least)}`));
     }
