@@ -9,20 +9,18 @@ import type { BucketConfig } from "../config/config.js";
 import { GatewayError } from "../core/errors.js";
 import type { BucketName, SiteId } from "../core/ids.js";
 import { READ_WINDOW_MESSAGES } from "../core/limits.js";
-import type { Operation } from "../core/operation.js";
-import type { BucketInfo, BucketStore, Clock, Reader, TailHandlers, WriteOutcome } from "../core/ports.js";
-import { formatVersion } from "../core/version.js";
+import type { BucketInfo, BucketStore, Clock, Reader, TailHandlers } from "../core/ports.js";
+import { applyHeaders, toOutcome } from "./bucket-write.js";
 import type { Lease } from "./connections.js";
-import { type EntryContext, TTL_NEVER, toEntry } from "./entry.js";
-import { API_ERROR, apiFailure, notStored, toFailure } from "./failure.js";
-import { type ReadyHeaders, headerLine, isoToNanos, readyHeaders, storedHeaderBlock } from "./message.js";
-import type { Answer } from "./publisher.js";
+import { type EntryContext, toEntry } from "./entry.js";
+import { toFailure } from "./failure.js";
+import { isoToNanos, storedHeaderBlock } from "./message.js";
 import { openPullReader } from "./pull-reader.js";
 import { scanStream } from "./scan.js";
 import type { StreamLooks } from "./stream-looks.js";
 import { findStream, lastExisting, lastMessage, markOf, purgeUpTo, streamManager } from "./streams.js";
 import { watchTail } from "./tail-watch.js";
-import { HEADER, bucketPrefix, bucketScanConsumers, bucketStream, everythingBelow, subjectOf, tailConsumers } from "./subjects.js";
+import { bucketPrefix, bucketScanConsumers, bucketStream, everythingBelow, subjectOf, tailConsumers } from "./subjects.js";
 
 export interface BucketStoreDeps {
   readonly lease: Lease;
@@ -247,56 +245,4 @@ async function refuseAnother(lease: Lease, stream: string, created: string): Pro
   const info = await lease.whileUp(async () => findStream(await streamManager(lease, null), stream));
   if (info !== null && (created === "" || markOf(info).created === created)) return;
   throw new GatewayError("KVGW_STREAM_CHANGED", `${stream} was deleted or made anew; starting afresh`);
-}
-
-/** The version, the compare-and-set, and what makes the message a delete or gives it the rest of its life. */
-function applyHeaders(operation: Operation, expected: number, settings: Settings, nowUs: number): ReadyHeaders {
-  const { kind, version, expiresUs } = operation;
-  let lines = headerLine(HEADER.version, formatVersion(version)) + headerLine(HEADER.expectedSubjectSequence, expected);
-  if (kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");
-  if (kind === "purge") lines += headerLine(HEADER.kvOperation, "PURGE") + headerLine(HEADER.rollup, "sub");
-  if (kind === "put") lines += lifeHeaders(expiresUs, settings, nowUs);
-  return readyHeaders(lines);
-}
-
-/** The deadline as it is, and what remains of it as the server takes it: whole seconds, by its own clock. */
-function lifeHeaders(expiresUs: number | null, { messageTtl, maxAgeUs, history }: Settings, nowUs: number): string {
-  if (expiresUs === null) return messageTtl && maxAgeUs > 0 ? headerLine(HEADER.ttl, TTL_NEVER) : "";
-  const deadline = headerLine(HEADER.expires, expiresUs);
-  if (!messageTtl) return deadline;
-  const seconds = Math.max(1, Math.ceil((expiresUs - nowUs) / 1e6));
-  // With history, the older revision would come back when this one expires.
-  const rollup = history > 1 ? headerLine(HEADER.rollup, "sub") : "";
-  return deadline + headerLine(HEADER.ttl, `${seconds}s`) + rollup;
-}
-
-const UNKNOWN: WriteOutcome = Object.freeze({ kind: "unknown" });
-
-function toOutcome(answer: Answer, where: string): WriteOutcome {
-  switch (answer.kind) {
-    case "stored":
-      return { kind: "written", revision: answer.sequence };
-    case "unknown":
-      return UNKNOWN;
-    case "no-stream":
-      return { kind: "failed", error: notStored(answer.kind, where) };
-    case "refused":
-      return answer.why === "too-large"
-        ? { kind: "too-large" }
-        : { kind: "failed", error: notStored(answer.why, where) };
-    case "error":
-      return toRefusal(answer.code, answer.description, where);
-  }
-}
-
-function toRefusal(code: number, description: string, where: string): WriteOutcome {
-  if (code === API_ERROR.wrongLastSequence) {
-    const actual = /([0-9]+)\s*$/.exec(description)?.[1];
-    return { kind: "refused", actual: actual === undefined ? null : Number(actual) };
-  }
-  if (code === API_ERROR.wrongLastSequenceInFlight || code === API_ERROR.wrongLastSequenceTransient) {
-    return { kind: "refused", actual: null };
-  }
-  if (code === API_ERROR.messageTooLarge || code === API_ERROR.headersTooLarge) return { kind: "too-large" };
-  return { kind: "failed", error: apiFailure(code, description, where) };
 }
