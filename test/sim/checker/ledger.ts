@@ -44,6 +44,8 @@ export interface Ledger {
   readonly purged: ReadonlyMap<Logged, number>;
   /** Entries of which the log does not have the operation any more. */
   readonly unlogged: ReadonlySet<Entry>;
+  /** Deletes of other sites that a site has noted, by place and version: when for the first time. */
+  readonly noted: ReadonlyMap<string, number>;
   /** Operations that were logged once more, since their log had lost them. */
   readonly again: ReadonlySet<Logged>;
   /** Entries and operations that went with the tail of their stream. */
@@ -144,7 +146,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   rankBest();
   const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
   return {
-    ...{ history, setup, entries, entryByOp, logged, best, removed, purged, unlogged, again, lost },
+    ...{ history, setup, entries, entryByOp, logged, best, removed, purged, unlogged, noted: readNotes(history), again, lost },
     called: new Map(history.flatMap((happening) => (happening.what === "called" ? [[happening.op, happening]] : []))),
     finals: history.filter((happening) => happening.what === "final"),
     saved: history.flatMap((happening, order) => (happening.what === "saved" ? [{ ...happening, order }] : [])),
@@ -153,6 +155,18 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
       return filter !== undefined && takesPart(key, filter);
     },
   };
+}
+
+function readNotes(history: readonly Happening[]): ReadonlyMap<string, number> {
+  const notes = new Map<string, number>();
+  for (const [order, happening] of history.entries()) {
+    const [kind, bucket = ""] = happening.what === "saved" ? happening.key.split(".") : [];
+    if (happening.what !== "saved" || kind !== "tombstone") continue;
+    const { key, version } = JSON.parse(happening.text) as { readonly key: string; readonly version: string };
+    const name = `${placeOf({ site: happening.site, bucket, key })} ${version}`;
+    if (!notes.has(name)) notes.set(name, order);
+  }
+  return notes;
 }
 
 function toEntry(stored: Stored, order: number): Entry {

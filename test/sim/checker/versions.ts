@@ -44,8 +44,8 @@ function checkKey(
     const losses = lossOrders.filter((order) => order < entry.order);
     const wasLost = (before: Entry | undefined) => losses.some((order) => order > (before?.order ?? Infinity));
     // A value that a client removed without an event is not known any more: an older one of the own log may stand in for it.
-    // The same of a delete that its log has lost as well.
-    const isUnknown = highest !== null && (highest.kind === "put" || ledger.unlogged.has(highest)) && isGone(highest, entry, removals);
+    // The same of a delete that its log has lost as well, or that was applied and not noted yet when its gateway died.
+    const isUnknown = highest !== null && isForgettable(ledger, highest, entry.order) && isGone(highest, entry, removals);
     if (isUnknown || wasLost(highest ?? undefined)) highest = null;
     if (wasLost(unlogged?.entry)) unlogged = null;
     if (unlogged !== null && isGone(unlogged.entry, entry, removals)) {
@@ -63,6 +63,11 @@ function checkKey(
     if (highest === null || highest.version === null || compare(entry.version, highest.version) >= 0) highest = entry;
   }
   return found;
+}
+
+function isForgettable({ unlogged, noted }: Ledger, entry: Entry, before: number): boolean {
+  if (entry.kind === "put" || unlogged.has(entry)) return true;
+  return entry.by === "gateway" && (noted.get(`${placeOf(entry)} ${describe(entry.version)}`) ?? Infinity) > before;
 }
 
 function leastVersion({ site, timestampNs }: Entry, highest: Entry | null): Version {
