@@ -5,7 +5,7 @@
 export const NOT_YET = {
   marks: "a rewound or recreated stream is noticed by its incarnation and refilled",
   rejoin: "a site that was restored or removed for long comes back without ghosts",
-  twoActives: "two gateways of one site that both work, without the lease, give every write the same version",
+  twoActives: "two gateways of one site that both work, without the lease, log every write once and keep causality",
   clockGuard: "a version far in the future is set aside and replaced",
   widening: "keys that a changed filter lets in are fetched",
   uncovering: "an expiry that brings an older revision back (history above 1) is noticed by every site, every time",
