@@ -116,13 +116,6 @@ export const MUTANTS: readonly Mutant[] = [
     seedsBudget: 250,
   },
   {
-    name: "uncertain-apply-forgotten",
-    file: "src/pipeline/apply.ts",
-    find: `if (outcome.kind === "unknown") replica.recordUncertain(operation.key, operation.version);`,
-    replace: ``,
-    seedsBudget: 1500,
-  },
-  {
     name: "key-gate-missing",
     file: "src/pipeline/capture.ts",
     find: `entry.version === null && deps.gate.isClosed(entry.key)`,
@@ -176,12 +169,5 @@ export const MUTANTS: readonly Mutant[] = [
     find: `if (kind === "delete") lines += headerLine(HEADER.kvOperation, "DEL");`,
     replace: ``,
     seedsBudget: 100,
-  },
-  {
-    name: "apply-over-an-unlogged-write",
-    file: "src/pipeline/apply.ts",
-    find: `if (!deps.isLogged(operation.key, () => begin(flight))) return;`,
-    replace: ``,
-    seedsBudget: 1500,
   },
 ];
