@@ -47,8 +47,9 @@ export interface Replica {
   observe(entry: Entry & { readonly key: Key }, causality: Causality): Observation;
   /** Takes in our own write, acknowledged at `revision`. */
   recordApplied(operation: Operation, revision: Revision): void;
-  /** The bucket lost the key's message without telling: keep what we know, stand at the revision it named. */
-  recordVanished(key: Key, revision: Revision): void;
+  /** The bucket lost the key's message at `revision` without telling: keep what we know, stand at the `actual` one. Nothing
+   *  where something has come since. */
+  recordVanished(key: Key, revision: Revision, actual: Revision): void;
   /** The message at this revision has gone without telling, and nothing came after it. A tombstone stays known; a value is not
    *  known any more, but every later write of the key is above it; a value whose deadline is no later than `endedUs` has
    *  ended. Returns what it was, null if something came after it. */
@@ -237,11 +238,11 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
       set(operation.key, { version, base, kind, revision }, expiresUs);
     },
 
-    recordVanished(key, revision) {
+    recordVanished(key, revision, actual) {
       const current = knownByKey.get(key);
-      if (revision >= revisionOf(key)) return;
-      if (current !== undefined) set(key, { ...current, revision });
-      else bareByKey.set(key, revision);
+      if (revisionOf(key) !== revision || actual >= revision) return;
+      if (current !== undefined) set(key, { ...current, revision: actual });
+      else bareByKey.set(key, actual);
     },
 
     recordMissing(key, revision, endedUs = 0) {

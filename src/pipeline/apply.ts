@@ -155,7 +155,7 @@ export function createApplier(deps: ApplierDeps): Applier {
     }
     if (actual === null) return later(flight);
     if (actual < expected) {
-      replica.recordVanished(key, actual);
+      replica.recordVanished(key, expected, actual);
       return begin(flight);
     }
     deps.position.whenPassed(actual, () => begin(flight));

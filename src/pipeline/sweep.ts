@@ -98,7 +98,7 @@ export function createSweep(deps: SweepDeps): Sweep {
     const { version, revision } = known;
     if (revision > 0) {
       await deps.store.forget(key, revision);
-      if (replica.revision(key) === revision) replica.recordVanished(key, 0);
+      replica.recordVanished(key, revision, 0);
     }
     const logged = await deps.log.read(key);
     if (logged !== null && compareVersions(logged.operation.version, version) <= 0) {

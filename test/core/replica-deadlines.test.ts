@@ -131,7 +131,7 @@ describe("a deadline", () => {
 
   it("stays where only the message's place has changed", () => {
     observe(entry(7, { expiresUs: 99_000 }));
-    replica.recordVanished(K, 3);
+    replica.recordVanished(K, 7, 3);
     expect(replica.endDue(99_000, 10)).toEqual([K]);
     expect(replica.get(K)?.revision).toBe(3);
   });

@@ -176,19 +176,26 @@ describe("our own apply", () => {
 describe("a message that vanished", () => {
   it("leaves what is known of the key, standing where the server says", () => {
     observe(entry(7));
-    replica.recordVanished(K, 0);
+    replica.recordVanished(K, 7, 0);
     expect(replica.get(K)).toEqual({ version: { ts: 7_000, site: A }, base: null, kind: "put", revision: 0 });
     expect(written(observe(entry(9))).version.ts).toBe(9_000);
   });
 
   it("cannot move a key forward", () => {
     observe(entry(7));
-    replica.recordVanished(K, 9);
+    replica.recordVanished(K, 7, 9);
     expect(replica.get(K)?.revision).toBe(7);
   });
 
+  it("does not move a key back from where it has come since", () => {
+    observe(entry(7));
+    observe(entry(9));
+    replica.recordVanished(K, 7, 3);
+    expect(replica.get(K)?.revision).toBe(9);
+  });
+
   it("of an unknown key is nothing", () => {
-    replica.recordVanished(K, 3);
+    replica.recordVanished(K, 7, 3);
     expect(replica.get(K)).toBeUndefined();
   });
 });
@@ -340,7 +347,7 @@ describe("the counts", () => {
     expect(counts()).toEqual([1, 1]);
     replica.recordApplied(operationAt(90_000, B), 7);
     expect(counts()).toEqual([2, 0]);
-    replica.recordVanished(K, 0);
+    replica.recordVanished(K, 7, 0);
     expect(counts()).toEqual([2, 0]);
   });
 

@@ -81,7 +81,7 @@ function drawBucket(draw: Draw, name: string, sites: readonly string[], skewed: 
   return {
     name,
     sites: taking.length < 2 ? sites : taking,
-    history: draw.pick(expiring && !isBuilt("uncovering") ? [1] : [1, 1, 1, 5, 64]),
+    history: draw.pick([1, 1, 1, 5, 64]),
     format: draw.chance(0.25) ? "json" : "raw",
     messageTtl: expiring,
     markers: expiring && draw.chance(0.7),

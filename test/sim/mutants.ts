@@ -133,7 +133,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "absence-is-a-delete",
     file: "src/pipeline/apply.ts",
-    find: `replica.recordVanished(key, actual);
+    find: `replica.recordVanished(key, expected, actual);
       return begin(flight);`,
     replace: `return finish(flight, { outcome: "stale", conflict: false });`,
     seedsBudget: 800,

@@ -8,7 +8,6 @@ export const NOT_YET = {
   twoActives: "two gateways of one site that both work, without the lease, log every write once and keep causality",
   clockGuard: "a version far in the future is set aside and replaced",
   widening: "keys that a changed filter lets in are fetched",
-  uncovering: "an expiry that brings an older revision back (history above 1) is noticed by every site, every time",
   unseenExpiry: "an entry that was written and expired while nobody looked is known to have been there",
 } as const satisfies Readonly<Record<string, string>>;
 
