@@ -20,7 +20,7 @@ export interface Rejoin {
   begin(): void;
   /** What a peer says of this site. May begin the rejoin. */
   hear(hello: Hello): void;
-  /** Whether a peer that says this hello is to be believed about everything. */
+  /** Whether a peer that says this hello has come back wrong itself: it is not to be believed about everything. */
   isDoubtful(peer: SiteId, hello: Hello): boolean;
   /** A whole comparison with a peer: the values of which it knows nothing. May end the rejoin. */
   compared(peer: SiteId, hello: Hello, alone: readonly Key[]): Promise<void>;
@@ -53,6 +53,8 @@ export function createRejoin(deps: RejoinDeps): Rejoin {
   // Until when what was written here had been captured before, by this site's clock; null while all is well.
   let beforeUs: number | null = null;
   let over = false;
+  // Rounds with several peers may come to their ends together.
+  let ending: Promise<void> | null = null;
   // Of each peer what it knows nothing of; null for one that is rejoining itself.
   const aloneByPeer = new Map<SiteId, ReadonlySet<Key> | null>();
 
@@ -99,7 +101,8 @@ export function createRejoin(deps: RejoinDeps): Rejoin {
     async compared(peer, hello, alone) {
       if (!isRejoining()) return;
       aloneByPeer.set(peer, isDoubtful(peer, hello) ? null : new Set(alone.filter(wasHereBefore)));
-      if (deps.peers.every((each) => aloneByPeer.has(each))) await end();
+      if (!deps.peers.every((each) => aloneByPeer.has(each))) return;
+      await (ending ??= end().finally(() => (ending = null)));
     },
   };
 }
