@@ -17,7 +17,7 @@ import { UNANSWERED_IS_TROUBLE } from "../core/limits.js";
 import { type EntryIdentity, type LoggedOperation, type Operation, sameIdentity } from "../core/operation.js";
 import type { AppendOutcome, Clock, OperationLog, StreamMark } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
-import { compareVersions } from "../core/version.js";
+import { type Version, compareVersions } from "../core/version.js";
 import { type Pending, createAppendQueue } from "./append-queue.js";
 import { type Backoff, wait } from "./retry.js";
 
@@ -30,8 +30,8 @@ export interface Appender {
   isLogged(key: Key, then?: () => void): boolean;
   /** Where the log has the key's operation, 0 where it has none. */
   sequenceOf(key: Key): Sequence;
-  /** What the log had of the key up to there was purged. */
-  forget(key: Key, upTo: Sequence): void;
+  /** Removes what the log has of the key, if it is not newer than the version. KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_DENIED. */
+  forget(key: Key, version: Version): Promise<void>;
   /** When everything that is queued now is in the log: where that ends. */
   logged(): Promise<Checkpoint>;
 }
@@ -189,8 +189,12 @@ export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: Foun
       return pending === undefined;
     },
     sequenceOf,
-    forget(key, upTo) {
-      if (sequenceOf(key) <= upTo) sequenceByKey.delete(key);
+    async forget(key, version) {
+      // Asked, since another gateway of the site may have logged it.
+      const logged = await log.read(key);
+      if (logged === null || compareVersions(logged.operation.version, version) > 0) return;
+      await log.forget(key, logged.sequence);
+      if (sequenceOf(key) <= logged.sequence) sequenceByKey.delete(key);
     },
     async logged() {
       await queue.settled();

@@ -3,20 +3,17 @@
  * so that nothing is lost in between. In parts, since a value may be as large as a message.
  */
 import { hash128 } from "../core/hash.js";
-import type { BucketName, Key, SiteId } from "../core/ids.js";
+import type { BucketName, Key } from "../core/ids.js";
 import { GHOST_PART_BYTES } from "../core/limits.js";
-import type { BucketStore, OperationLog, SiteState } from "../core/ports.js";
+import type { BucketStore, SiteState } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
-import { compareVersions } from "../core/version.js";
 import type { Appender } from "./append.js";
 import type { SetAsideStore } from "./set-aside.js";
 
 export interface GhostDeps {
   readonly bucket: BucketName;
   readonly bucketCreated: string;
-  readonly site: SiteId;
   readonly store: Pick<BucketStore, "read" | "forget">;
-  readonly log: Pick<OperationLog, "read" | "forget">;
   readonly state: SiteState;
   readonly replica: Replica;
   readonly appender: Pick<Appender, "forget">;
@@ -28,7 +25,7 @@ export const ghostKey = (bucket: BucketName, key: string, part: number): string 
 
 /** False if something came after it. KVGW_STATE_UNAVAILABLE, KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_DENIED. */
 export async function setGhostAside(deps: GhostDeps, key: Key): Promise<boolean> {
-  const { store, log, state, replica, bucket } = deps;
+  const { store, state, replica, bucket } = deps;
   const known = replica.get(key);
   const entry = await store.read(key);
   if (known === undefined || entry?.kind !== "put" || entry.revision !== known.revision) return false;
@@ -43,10 +40,6 @@ export async function setGhostAside(deps: GhostDeps, key: Key): Promise<boolean>
   await deps.setAsides.put({ key, origin: version.site, reason: "ghost", detail, kind, version, at });
   await store.forget(key, revision);
   if (replica.recordMissing(key, revision) === null) return false;
-  const logged = await log.read(key);
-  if (logged !== null && compareVersions(logged.operation.version, version) <= 0) {
-    await log.forget(key, logged.sequence);
-    deps.appender.forget(key, logged.sequence);
-  }
+  await deps.appender.forget(key, version);
   return true;
 }

@@ -12,8 +12,8 @@ import { createKeyFilter } from "../core/key-filter.js";
 import type { Operation } from "../core/operation.js";
 import type { BucketInfo, Clock, Heartbeat, PeerLink, Questions, Random, SetAside } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
-import { type BucketMark, type Jumps, cameBackWrong } from "../core/seen.js";
-import { compareVersions } from "../core/version.js";
+import type { BucketMark, Seen } from "../core/seen.js";
+import { type Version, compareVersions } from "../core/version.js";
 import type { Appender } from "./append.js";
 import type { Applier } from "./apply.js";
 import { setGhostAside } from "./ghosts.js";
@@ -66,7 +66,9 @@ export interface PeersDeps {
   readonly setAsides: SetAsideStore;
   readonly vanished: Vanished;
   readonly marks: Marks;
-  readonly jumps: Jumps;
+  readonly start: BucketMark;
+  readonly isBehind: (mark: Seen | null) => boolean;
+  readonly isOld: (version: Version) => boolean;
   readonly holding: Holding;
   readonly position: TailPosition;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
@@ -84,18 +86,16 @@ export function createPeers(deps: PeersDeps): Peers {
   const pace = createPace(createRunClock(deps.clock, signal), () => deps.config().limits.opsPerSecond);
   const replications = new Map([...ports.peers].map(([peer, link]) => [peer, replicationOf(deps, peer, link, pace)]));
   const captured = (): BucketMark => ({ created: deps.info.created, sequence: deps.position.passed() });
-  const start: BucketMark = { created: deps.info.created, sequence: deps.info.lastSequence };
   const sweep = sweepOf(deps, replications, captured);
-  const rejoin = rejoinOf(deps, start, sweep, () => void reconcile());
+  const rejoin = rejoinOf(deps, () => void reconcile());
   const answers = createAnswers({
     ...{ site: deps.site, replica: deps.replica, store: ports.store, clock: deps.clock, witness: deps.witness },
     fingerprint: () => fingerprintOf(deps.config(), deps.info),
     logged: () => deps.appender.logged(),
     isLogged: (key) => deps.appender.isLogged(key),
-    ...{ start, captured, marks: deps.marks },
-    rejoin,
+    ...{ start: deps.start, captured, marks: deps.marks, rejoin },
   });
-  const rounds = [...ports.questions].map(([peer, asked]) => roundsOf(deps, { peer, asked, answers, pace, sweep, rejoin }));
+  const rounds = [...ports.questions].map(([peer, asked]) => roundsOf(deps, { peer, asked, answers, pace, rejoin }));
   const reconcile = () => Promise.all(rounds.map((each) => each.request())).then(() => undefined);
   return {
     asked: Promise.all(rounds.map((each) => each.asked)).then(() => undefined),
@@ -127,8 +127,7 @@ function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace
   return createReplication({
     ...{ bucket, peer, link, state: ports.state, applier, counters, clock, observe, signal, pace, setAside },
     includes: createKeyFilter(keys),
-    isUnknownAndOld: (key, { ts }) =>
-      deps.replica.get(key) === undefined && ts / 1_000 < clock.nowMs() - deps.config().tombstoneTtlMs,
+    isUnknownAndOld: (key, version) => deps.replica.get(key) === undefined && deps.isOld(version),
     backoff: createBackoff(deps.random),
     windowOperations: () => deps.config().limits.inFlight,
     wake: (callback) => deps.onPeerUp(peer, callback),
@@ -141,16 +140,14 @@ interface RoundParts {
   readonly asked: Questions;
   readonly answers: Answers;
   readonly pace: Pace;
-  readonly sweep: Sweep;
   readonly rejoin: Rejoin;
 }
 
-function roundsOf(deps: PeersDeps, { peer, asked, answers, pace, sweep, rejoin }: RoundParts): Rounds {
-  const { replica, witness, marks, counters, clock, random, observe, signal } = deps;
+function roundsOf(deps: PeersDeps, { peer, asked, answers, pace, rejoin }: RoundParts): Rounds {
+  const { replica, witness, marks, isOld, counters, clock, random, observe, signal } = deps;
   return createRounds({
     ...{ bucket: deps.config().name, peer, peerAsked: asked, own: answers, replica, witness, marks, rejoin },
-    ...{ counters, clock, random, observe, signal },
-    isOld: (version) => sweep.isOld(version),
+    ...{ isOld, counters, clock, random, observe, signal },
     look: () => deps.vanished.look(),
     isTaken: async ({ key, version }) =>
       deps.applier.isBusy(key) || (await deps.setAsides.has(version.site, key, version)),
@@ -160,24 +157,22 @@ function roundsOf(deps: PeersDeps, { peer, asked, answers, pace, sweep, rejoin }
   });
 }
 
-function rejoinOf(deps: PeersDeps, start: BucketMark, sweep: Sweep, ask: () => void): Rejoin {
-  const { site, ports, info, replica, marks, setAsides, observe } = deps;
+function rejoinOf(deps: PeersDeps, ask: () => void): Rejoin {
+  const { site, ports, info, replica, marks, isBehind, isOld, appender, setAsides, observe } = deps;
   const { name: bucket } = deps.config();
-  const kept = { bucket, site, bucketCreated: info.created, store: ports.store, log: ports.log, state: ports.state };
+  const { store, state } = ports;
   return createRejoin({
-    ...{ site, bucket, peers: [...ports.questions.keys()], run: deps.witness.run, own: () => marks.own(), seen: () => marks.seen(), replica, ask, observe },
-    isOld: (version) => sweep.isOld(version),
-    isBehind: (mark) => cameBackWrong(mark, deps.witness.run, start) || deps.jumps.contradict(mark),
+    ...{ site, bucket, peers: [...ports.questions.keys()], marks, isBehind, isOld, replica, ask, observe },
     onOver: () => deps.holding.letGo(),
-    setAside: (key) => setGhostAside({ ...kept, replica, setAsides, appender: deps.appender }, key),
+    setAside: (key) => setGhostAside({ bucket, bucketCreated: info.created, store, state, replica, appender, setAsides }, key),
   });
 }
 
 function sweepOf(deps: PeersDeps, replications: ReadonlyMap<SiteId, Replication>, captured: () => BucketMark): Sweep {
-  const { ports, replica, records, witness, marks, appender, counters, clock, observe, signal } = deps;
+  const { ports, replica, records, witness, marks, appender, isOld, counters, clock, observe, signal } = deps;
   return createSweep({
-    ...{ bucket: deps.config().name, observe },
-    ...{ store: ports.store, log: ports.log, replica, records, witness, appender, replications, counters, clock, signal },
+    ...{ bucket: deps.config().name, store: ports.store, replica, records, witness, appender, replications, isOld },
+    ...{ counters, clock, observe, signal },
     remember: () =>
       marks.makeDurable({ ...captured(), run: witness.run, atUs: Math.floor(clock.nowMs() * 1_000), left: false }),
     isBusy: (key) => deps.applier.isBusy(key),

@@ -13,6 +13,7 @@ import type { Hello } from "../core/question.js";
 import type { Replica } from "../core/replica.js";
 import { type Seen, cameBackWrong } from "../core/seen.js";
 import type { Version } from "../core/version.js";
+import type { Marks } from "./marks.js";
 
 export interface Rejoin {
   isRejoining(): boolean;
@@ -30,13 +31,9 @@ export interface RejoinDeps {
   readonly site: SiteId;
   readonly bucket: BucketName;
   readonly peers: readonly SiteId[];
-  /** The own run. */
-  readonly run: string;
-  /** What this site remembers of its own bucket. */
-  readonly own: () => Seen | null;
-  /** Whether the own bucket came back wrong, measured by a mark of an earlier run. */
+  readonly marks: Pick<Marks, "own" | "seen">;
+  /** Whether the own bucket came back wrong, measured by what is remembered of an earlier run. */
   readonly isBehind: (mark: Seen) => boolean;
-  readonly seen: () => ReadonlyMap<SiteId, Seen>;
   readonly replica: Replica;
   readonly isOld: (version: Version) => boolean;
   /** Keeps the value aside and removes the key from bucket and log. False if something came after it. */
@@ -61,7 +58,7 @@ export function createRejoin(deps: RejoinDeps): Rejoin {
   const isRejoining = () => beforeUs !== null && !over;
 
   const isDoubtful = (peer: SiteId, hello: Hello): boolean =>
-    hello.rejoining || cameBackWrong(deps.seen().get(peer), hello.moment.run, hello.start);
+    hello.rejoining || cameBackWrong(deps.marks.seen().get(peer), hello.moment.run, hello.start);
 
   function wasHereBefore(key: Key): boolean {
     const known = replica.get(key);
@@ -70,7 +67,7 @@ export function createRejoin(deps: RejoinDeps): Rejoin {
   }
 
   function measure(mark: Seen | null, by: SiteId): void {
-    if (over || mark === null || mark.run === deps.run || !deps.isBehind(mark)) return;
+    if (over || mark === null || !deps.isBehind(mark)) return;
     const isNew = beforeUs === null;
     beforeUs = Math.max(beforeUs ?? 0, mark.atUs);
     if (!isNew) return;
@@ -96,7 +93,7 @@ export function createRejoin(deps: RejoinDeps): Rejoin {
   return {
     isRejoining,
     isDoubtful,
-    begin: () => measure(deps.own(), site),
+    begin: () => measure(deps.marks.own(), site),
     hear: (hello) => measure(hello.seen.get(site) ?? null, hello.site),
     async compared(peer, hello, alone) {
       if (!isRejoining()) return;

@@ -9,7 +9,7 @@ import { type Entry, type EntryIdentity, type LoggedOperation, type Operation, a
 import { POLICIES } from "../core/policy/registry.js";
 import type { BucketInfo, Reader, SetAside } from "../core/ports.js";
 import { type Replica, createReplica } from "../core/replica.js";
-import { type Jumps, cameBackWrong, createJumps } from "../core/seen.js";
+import { type BucketMark, type Seen, cameBackWrong, createJumps } from "../core/seen.js";
 import type { Version } from "../core/version.js";
 import { type Appender, type FoundLog, createAppender } from "./append.js";
 import { type Applier, createApplier } from "./apply.js";
@@ -44,7 +44,12 @@ export interface Stages {
   readonly records: TombstoneRecords;
   readonly vanished: Vanished;
   readonly marks: Marks;
-  readonly jumps: Jumps;
+  /** Where the bucket stood when the run began. */
+  readonly start: BucketMark;
+  /** Whether the bucket came back wrong, measured by what is remembered of an earlier run; false without a memory. */
+  readonly isBehind: (mark: Seen | null) => boolean;
+  /** Whether a tombstone of the version would be old enough to be swept. */
+  readonly isOld: (version: Version) => boolean;
   readonly holding: Holding;
   readonly position: TailPosition;
   readonly appender: Appender;
@@ -85,8 +90,17 @@ export async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run
   const includes = createKeyFilter(deps.config().keys);
   const isBusy = (key: Key) => applier.isBusy(key);
   const vanished = createVanished({ store: ports.store, replica, clock, includes, isBusy, onMissing: run.onMissing });
+  const start = { created: info.created, sequence: info.lastSequence };
   const jumps = createJumps(deps.config().tombstoneTtlMs * 1_000);
-  const holding = holdingOf(ground, appender, jumps);
+  const isBehind = (mark: Seen | null) =>
+    mark !== null && mark.run !== witness.run && (cameBackWrong(mark, witness.run, start) || jumps.contradict(mark));
+  const isOld = ({ ts }: Version) => ts / 1_000 < clock.nowMs() - deps.config().tombstoneTtlMs;
+  const holding = createHolding({
+    replica,
+    // A bucket that was in use before the gateway is logged as it is read, within the tail's window.
+    mayHold: (version) => isOld(version) && isBehind(marks.own()),
+    append: (operation, identity) => appender.append(operation, identity, () => undefined),
+  });
   const capture = createCapture({
     ...{ site, bucketCreated: info.created, replica, causality, appender, holding, gate, position, includes, setAside },
     onExcluded: (key) => vanished.exclude(key),
@@ -101,8 +115,8 @@ export async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run
     capture(entry, bytes);
   };
   const tail = await ports.store.tail({ onEntry, onCaughtUp: signalCaughtUp, onLost: run.fail });
-  const known = { info, replica, witness, records, vanished, marks, jumps, position, causality, setAsides, includes };
-  return { ...known, holding, appender, applier, setAside, tail, caughtUp };
+  const known = { info, start, isBehind, isOld, replica, witness, records, vanished, marks, position, causality };
+  return { ...known, setAsides, includes, holding, appender, applier, setAside, tail, caughtUp };
 }
 
 async function openGround(deps: PipelineDeps, ports: PipelinePorts, run: Run): Promise<Ground> {
@@ -155,22 +169,6 @@ async function readOwnLog(
     if (inPlace) sequenceByKey.set(logged.operation.key, logged.sequence);
   });
   return { mark, sequenceByKey };
-}
-
-/** Only where the own state remembers more of the bucket than there is: a bucket that was in use before the gateway is
- *  logged as it is read, within the tail's window. */
-function holdingOf({ deps, info, marks, witness, replica }: Ground, appender: Appender, jumps: Jumps): Holding {
-  const start = { created: info.created, sequence: info.lastSequence };
-  const isOld = ({ ts }: Version) => ts / 1_000 < deps.clock.nowMs() - deps.config().tombstoneTtlMs;
-  const isSuspect = () => {
-    const own = marks.own();
-    return own !== null && (cameBackWrong(own, witness.run, start) || jumps.contradict(own));
-  };
-  return createHolding({
-    replica,
-    mayHold: (version) => isOld(version) && isSuspect(),
-    append: (operation, identity) => appender.append(operation, identity, () => undefined),
-  });
 }
 
 function appenderOf({ deps, ports, replica, setAsides, found, run: { signal, trouble, fail } }: Ground): Appender {

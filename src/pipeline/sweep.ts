@@ -14,9 +14,9 @@ import type { Observe } from "../core/events.js";
 import type { BucketName, Key, SiteId } from "../core/ids.js";
 import { SLICE_MS, SWEEPS_AT_ONCE_MAX, SWEEP_INTERVAL_MS } from "../core/limits.js";
 import { isTombstone } from "../core/operation.js";
-import type { BucketStore, Clock, OperationLog } from "../core/ports.js";
+import type { BucketStore, Clock } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
-import { type Version, compareVersions } from "../core/version.js";
+import type { Version } from "../core/version.js";
 import type { Appender } from "./append.js";
 import type { Replication } from "./replicate.js";
 import { wait } from "./retry.js";
@@ -28,7 +28,6 @@ export interface SweepDeps {
   readonly observe: Observe;
   readonly replica: Replica;
   readonly store: Pick<BucketStore, "forget">;
-  readonly log: Pick<OperationLog, "read" | "forget">;
   readonly appender: Pick<Appender, "forget">;
   readonly records: TombstoneRecords;
   readonly witness: Witness;
@@ -36,6 +35,8 @@ export interface SweepDeps {
   /** Makes durable how far every site's bucket had come, so that one which comes back wrong is recognised. */
   readonly remember: () => Promise<void>;
   readonly isBusy: (key: Key) => boolean;
+  /** Whether a tombstone of the version is old enough to go. */
+  readonly isOld: (version: Version) => boolean;
   readonly counters: BucketCounters;
   readonly clock: Clock;
   /** May change while it runs. */
@@ -46,8 +47,6 @@ export interface SweepDeps {
 export interface Sweep {
   /** Until the signal says stop. Never rejects: what fails is tried again with the next turn. */
   run(): Promise<void>;
-  /** Whether a tombstone of the version is old enough to go. */
-  isOld(version: Version): boolean;
   /** Tombstones that are old enough and wait for this site. */
   blockedBy(peer: SiteId): number;
 }
@@ -56,8 +55,6 @@ export function createSweep(deps: SweepDeps): Sweep {
   const { replica, clock, signal } = deps;
   let blocked = new Map<SiteId, number>();
   let toldCode: ErrorCode | undefined;
-
-  const isOld = ({ ts }: Version) => ts / 1_000 < clock.nowMs() - deps.tombstoneTtlMs();
 
   /** Peers whose log has been read here, durably, up to the end that their last report named. */
   async function readPeers(): Promise<ReadonlySet<SiteId>> {
@@ -81,7 +78,7 @@ export function createSweep(deps: SweepDeps): Sweep {
       }
       if (signal.aborted) return;
       const known = replica.get(key);
-      if (known === undefined || !isOld(known.version) || deps.isBusy(key)) continue;
+      if (known === undefined || !deps.isOld(known.version) || deps.isBusy(key)) continue;
       const missing = [...deps.replications.keys()].filter((peer) => !read.has(peer) || !deps.witness.hasHeld(peer, since));
       for (const peer of missing) waiting.set(peer, (waiting.get(peer) ?? 0) + 1);
       if (missing.length === 0) found.push(key);
@@ -100,11 +97,7 @@ export function createSweep(deps: SweepDeps): Sweep {
       await deps.store.forget(key, revision);
       replica.recordVanished(key, revision, 0);
     }
-    const logged = await deps.log.read(key);
-    if (logged !== null && compareVersions(logged.operation.version, version) <= 0) {
-      await deps.log.forget(key, logged.sequence);
-      deps.appender.forget(key, logged.sequence);
-    }
+    await deps.appender.forget(key, version);
     await deps.records.remove(key);
     replica.forget(key, version);
     deps.counters.swept++;
@@ -149,7 +142,6 @@ export function createSweep(deps: SweepDeps): Sweep {
         );
       }
     },
-    isOld,
     blockedBy: (peer) => blocked.get(peer) ?? 0,
   };
 }

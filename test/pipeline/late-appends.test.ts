@@ -1,7 +1,7 @@
 /** Every append names where its key stands in the log, so that none which comes late replaces a newer operation. */
 import { describe, expect, it } from "vitest";
 import { keyNamed } from "../core/names.js";
-import { createAppendRig as rig } from "./append-rig.js";
+import { createAppendRig as rig, writeOf } from "./append-rig.js";
 import { createWorld } from "./world.js";
 
 describe("an append", () => {
@@ -63,16 +63,21 @@ describe("a key that does not stand where it should", () => {
     expect([told.trouble, told.fatal, appender.sequenceOf(keyNamed("x"))]).toEqual([[], [], 3]);
   });
 
-  it("was forgotten by whoever purged it: nothing is refused", async () => {
-    const { append, clock, told, stream, appender } = rig();
+  it("is forgotten with it where it is not newer than what is swept, and nothing is refused", async () => {
+    const { append, clock, told, logged, appender } = rig();
     append("x", 1);
     await clock.advance(10);
-    expect(appender.sequenceOf(keyNamed("x"))).toBe(1);
-    stream.purge("x");
-    appender.forget(keyNamed("x"), 0);
-    expect(appender.sequenceOf(keyNamed("x"))).toBe(1);
-    appender.forget(keyNamed("x"), 1);
-    expect(appender.sequenceOf(keyNamed("x"))).toBe(0);
+    const { version } = writeOf("x", 1);
+    const forget = async (ts: number) => {
+      const forgotten = appender.forget(keyNamed("x"), { ...version, ts });
+      await clock.advance(10);
+      await forgotten;
+    };
+    await forget(version.ts - 1);
+    expect([appender.sequenceOf(keyNamed("x")), logged()]).toEqual([1, ["x@1"]]);
+    await forget(version.ts);
+    expect([appender.sequenceOf(keyNamed("x")), logged()]).toEqual([0, []]);
+    await forget(version.ts);
     append("x", 2);
     await clock.advance(10);
     expect(told.sent).toEqual(["x@1 after 0, 0", "x@2 after 1, 0"]);

@@ -19,10 +19,9 @@ function rejoining(setAside: (key: Key) => Promise<boolean>) {
   const events: GatewayEvent[] = [];
   let overs = 0;
   const rejoin = createRejoin({
-    ...{ site: A, bucket: bucketNamed("config"), peers: [B, C], run: "0a", replica, setAside },
-    own: () => ({ ...NOT_SEEN, run: "0b", atUs: 5, left: true }),
+    ...{ site: A, bucket: bucketNamed("config"), peers: [B, C], replica, setAside },
+    marks: { own: () => ({ ...NOT_SEEN, run: "0b", atUs: 5, left: true }), seen: () => new Map() },
     isBehind: () => true,
-    seen: () => new Map(),
     isOld: () => true,
     ask: () => undefined,
     observe: (event) => void events.push(event),
