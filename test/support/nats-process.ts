@@ -20,6 +20,8 @@ const LOG_LINES = 200;
 export interface NatsProcess {
   readonly pid: number | undefined;
   hasExited(): boolean;
+  /** Whether somebody told it to end. */
+  askedToEnd(): boolean;
   /** Settles when the process is gone and its log is complete. */
   readonly exited: Promise<void>;
   signal(signal: NodeJS.Signals): void;
@@ -35,6 +37,7 @@ export function spawnNatsProcess(binary: string, configPath: string): NatsProces
   const tail = createTail(LOG_LINES);
   createInterface({ input: child.stderr }).on("line", tail.add);
   let gone = false;
+  let askedToEnd = false;
   const exited = new Promise<void>((resolve) => {
     child.once("error", (error) => tail.add(`cannot start ${binary}: ${error.message}`));
     child.once("close", (code, signal) => {
@@ -44,6 +47,7 @@ export function spawnNatsProcess(binary: string, configPath: string): NatsProces
     });
   });
   const stop = async (): Promise<void> => {
+    askedToEnd = true;
     // A suspended process takes a request to end only once it runs again.
     child.kill("SIGCONT");
     child.kill("SIGTERM");
@@ -59,8 +63,12 @@ export function spawnNatsProcess(binary: string, configPath: string): NatsProces
   return {
     pid: child.pid,
     hasExited: () => gone,
+    askedToEnd: () => askedToEnd,
     exited,
-    signal: (signal) => void child.kill(signal),
+    signal: (signal) => {
+      askedToEnd ||= signal === "SIGKILL" || signal === "SIGTERM" || signal === "SIGINT";
+      child.kill(signal);
+    },
     suspend,
     stop,
     logTail: tail.text,

@@ -9,6 +9,7 @@ import { rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { stderr } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findNatsServer, type FoundServer, type ServerVersion } from "../../scripts/nats-server.mjs";
 import { eventually } from "./eventually.js";
@@ -179,6 +180,11 @@ async function launch(site: Site, life: Life, ports: Ports): Promise<void> {
     await takeDown(life, "kill");
     throw error;
   }
+  // A server that crashes explains what the test then sees; without its last words the test is a riddle.
+  void process.exited.then(() => {
+    if (process.askedToEnd()) return;
+    stderr.write(`nats-server ${site.name} ${site.found.version} ended by itself:\n${process.logTail()}\n`);
+  });
 }
 
 function portTaken(error: unknown): boolean {
