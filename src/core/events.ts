@@ -49,6 +49,16 @@ export type GatewayEvent =
   | { readonly type: "log-resumed"; readonly bucket: BucketName; readonly sequence: number; readonly resent: number }
   | { readonly type: "checkpoint-reset"; readonly bucket: BucketName; readonly peer: SiteId; readonly why: string }
   | { readonly type: "restored"; readonly bucket: BucketName; readonly keys: number }
+  | { readonly type: "relogged"; readonly bucket: BucketName; readonly keys: number }
+  | {
+      readonly type: "clock-skew";
+      readonly bucket: BucketName;
+      readonly peer: SiteId;
+      /** By how much the peer's clock is ahead. */
+      readonly skewMs: number;
+      /** False when the two agree again. */
+      readonly isWrong: boolean;
+    }
   | {
       readonly type: "reconciled";
       readonly bucket: BucketName;

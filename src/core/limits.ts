@@ -87,6 +87,15 @@ export const STATE_READS_MAX = 64;
 /** Operations set aside per bucket. Beyond this the reader stops: what is set aside must stay countable by a person. */
 export const SET_ASIDE_PER_BUCKET_MAX = 10_000;
 
+/** Of these shown at once: more is a cause to be mended, not a list to be read. */
+export const SET_ASIDE_SHOWN_MAX = 1_000;
+
+// ── clocks ────────────────────────────────────────────────────────────────────────────────────────────────────────
+/** How often it is looked whether the clock has been put right, or the time of what is set aside has come. */
+export const CLOCK_LOOK_MS = 5_000;
+/** Two clocks that keep time over a network differ by less; more is told. */
+export const CLOCK_SKEW_WARN_MS = 5_000;
+
 // ── retries ───────────────────────────────────────────────────────────────────────────────────────────────────────
 /** The visible back-off list: the last one repeats. Ends at 15 s, so that a healed site is noticed within that. */
 export const BACKOFF_MS: readonly number[] = [100, 250, 500, 1_000, 2_000, 5_000, 10_000, 15_000];

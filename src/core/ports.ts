@@ -176,7 +176,7 @@ export interface SiteState {
 }
 
 /** Why an operation could not be applied or logged. Metric label: closed. */
-export const SET_ASIDE_REASONS = ["malformed", "invalid_key", "too_large", "foreign_origin", "foreign_bucket"] as const;
+export const SET_ASIDE_REASONS = ["malformed", "invalid_key", "too_large", "foreign_origin", "foreign_bucket", "far_future"] as const;
 export type SetAsideReason = (typeof SET_ASIDE_REASONS)[number];
 
 /** An operation that stays where it is, noted in the site's state: the newest per origin and key. */
@@ -189,4 +189,10 @@ export interface SetAside {
   readonly version: Version | null;
   /** Where it can be read again: a sequence of the origin's log, or a revision of the own bucket. */
   readonly at: { readonly created: string; readonly position: number };
+}
+
+/** What the site's state has of it. */
+export interface SetAsideRecord extends SetAside {
+  /** When it was noted, by the local clock; 0 where that is not known. */
+  readonly sinceMs: number;
 }

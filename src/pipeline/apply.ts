@@ -8,6 +8,7 @@
  * says and try again. No answer: it may have landed, and counts so for every later stamp of the key.
  */
 import type { BucketConfig } from "../config/config.js";
+import { formatSeconds } from "../core/age.js";
 import type { BucketCounters } from "../core/counters.js";
 import { observeLatency, peerCounters } from "../core/counters.js";
 import type { Decision } from "../core/decision.js";
@@ -17,8 +18,10 @@ import { APPLY_ATTEMPTS_MAX, BACKOFF_MS, UNANSWERED_IS_TROUBLE } from "../core/l
 import { type Operation, asOfNow } from "../core/operation.js";
 import type { ConflictPolicy } from "../core/policy/policy.js";
 import type { BucketStore, Clock, SetAsideReason, WriteOutcome } from "../core/ports.js";
-import type { Replica } from "../core/replica.js";
+import type { Known, Replica } from "../core/replica.js";
+import { type Version, compareVersions } from "../core/version.js";
 import type { CausalityGuard } from "./causality.js";
+import type { ClockGuard } from "./clock-guard.js";
 import { createFailures } from "./failures.js";
 import type { KeyGate } from "./key-gate.js";
 import type { TailPosition } from "./tail-position.js";
@@ -26,8 +29,9 @@ import type { TailPosition } from "./tail-position.js";
 export interface Applier {
   /** Called back once, when the operation is applied, ignored, or noted as set aside. */
   submit(operation: Operation, peer: SiteId, settled: Settled): void;
-  /** Writes an own operation that was logged long ago, where it is above what the bucket has. Resolves when it is settled. */
-  restore(operation: Operation): Promise<void>;
+  /** Writes an own operation from the own log, where it is above what the bucket has, or where that is still `over`.
+   *  Resolves when it is settled. */
+  restore(operation: Operation, over?: Version): Promise<void>;
   /** Whether an operation on the key is on its way. */
   isBusy(key: Key): boolean;
   outstanding(): number;
@@ -48,6 +52,7 @@ export interface ApplierDeps {
   readonly policy: ConflictPolicy;
   readonly replica: Replica;
   readonly causality: CausalityGuard;
+  readonly guard: Pick<ClockGuard, "standing" | "holdsBack">;
   readonly gate: KeyGate;
   readonly position: TailPosition;
   readonly counters: BucketCounters;
@@ -62,6 +67,8 @@ interface Flight {
   /** Null for an operation of this site. */
   readonly peer: SiteId | null;
   readonly settled: Settled;
+  /** Whatever the versions say, it replaces this one. */
+  readonly over: Version | null;
   attempts: number;
   /** Attempts lost in a row to another write of the key. */
   races: number;
@@ -74,7 +81,7 @@ interface Flight {
 }
 
 export function createApplier(deps: ApplierDeps): Applier {
-  const { replica, store, policy, clock, signal, causality, gate } = deps;
+  const { replica, store, policy, clock, signal, causality, guard, gate } = deps;
   // One flight per key with a chain behind it, and the end of each chain: a hot key stays in order.
   const flightByKey = new Map<Key, { first: Flight; last: Flight }>();
   const ready: Flight[] = [];
@@ -97,13 +104,19 @@ export function createApplier(deps: ApplierDeps): Applier {
   function attempt(flight: Flight): void {
     if (signal.aborted) return;
     const operation = asOfNow(flight.operation, clock.nowMs() * 1_000);
-    const known = replica.get(operation.key);
-    const decision = policy.decide(known, operation);
+    const { key, version } = operation;
+    const decision = policy.decide(standing(flight, replica.get(key)), operation);
     if (decision.outcome !== "apply") return finish(flight, decision);
+    if (flight.peer !== null && guard.holdsBack(key, version)) return tooEarly(flight);
     if (!causality.cover(operation, () => begin(flight))) return;
-    const expected = replica.revision(operation.key);
-    gate.close(operation.key);
+    const expected = replica.revision(key);
+    gate.close(key);
     store.apply(operation, expected, (outcome) => land(flight, operation, expected, decision, outcome));
+  }
+
+  function standing({ operation: { key, version }, over }: Flight, known: Known | undefined): Known | undefined {
+    if (over !== null && known !== undefined && compareVersions(known.version, over) === 0) return undefined;
+    return guard.standing(key, known, version);
   }
 
   function land(flight: Flight, operation: Operation, expected: number, decision: Decision, outcome: WriteOutcome): void {
@@ -166,6 +179,12 @@ export function createApplier(deps: ApplierDeps): Applier {
     leave(flight);
   }
 
+  function tooEarly(flight: Flight): void {
+    const aheadMs = flight.operation.version.ts / 1_000 - clock.nowMs();
+    flight.settled.refuse("far_future", `its version is ${formatSeconds(aheadMs / 1_000)} ahead of the clock here`);
+    leave(flight);
+  }
+
   function finish(flight: Flight, decision: Decision): void {
     count(deps.counters, flight, decision, clock.nowMs());
     flight.settled.done();
@@ -183,8 +202,8 @@ export function createApplier(deps: ApplierDeps): Applier {
     begin(chain.first);
   }
 
-  function submit(operation: Operation, peer: SiteId | null, settled: Settled): void {
-    const flight: Flight = { operation, peer, settled, attempts: 0, races: 0, failing: null, unanswered: 0, next: null };
+  function submit(operation: Operation, peer: SiteId | null, settled: Settled, over: Version | null = null): void {
+    const flight: Flight = { operation, peer, settled, over, attempts: 0, races: 0, failing: null, unanswered: 0, next: null };
     outstanding++;
     const chain = flightByKey.get(operation.key);
     if (chain !== undefined) {
@@ -197,8 +216,8 @@ export function createApplier(deps: ApplierDeps): Applier {
   }
 
   return {
-    submit,
-    restore: (operation) => new Promise((done) => submit(operation, null, { done, refuse: () => done() })),
+    submit: (operation, peer, settled) => submit(operation, peer, settled),
+    restore: (operation, over) => new Promise((done) => submit(operation, null, { done, refuse: () => done() }, over)),
     isBusy: (key) => flightByKey.has(key),
     outstanding: () => outstanding,
   };

@@ -10,7 +10,8 @@
  * overwritten where the message itself is gone. The price: for those few seconds after a start, our writes are stamped
  * up to as much ahead, and win over a peer's of the same seconds.
  *
- * The floor never falls. Records go once the floor has passed them. Nothing is written while nothing is applied (I13).
+ * The floor never falls, but for one case: a clock that was far ahead has written it, and is right again. Records go once
+ * the floor has passed them. Nothing is written while nothing is applied (I13).
  */
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { BucketName, Key } from "../core/ids.js";
@@ -22,6 +23,8 @@ import type { Causality } from "../core/replica.js";
 export interface CausalityGuard extends Causality {
   /** Whether `operation` may be sent now. If not, `then` is called once it may, durably. */
   cover(operation: Operation, then: () => void): boolean;
+  /** Nothing above `limitUs` counts any more: see `clock-guard.ts`. */
+  lowerTo(limitUs: number): void;
 }
 
 interface Floor {
@@ -39,7 +42,7 @@ export interface CausalityDeps {
 export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard> {
   const stateKey = `causality.${deps.bucket}`;
   let durable = parseFloor((await deps.state.load(stateKey)).value);
-  const atStart = durable;
+  let atStart = durable;
   const recordByKey = new Map(durable.recordByKey);
   let saving = false;
   let waiting: (() => void)[] = [];
@@ -80,7 +83,22 @@ export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard
       start();
       return false;
     },
+    lowerTo(limitUs) {
+      atStart = lowered(atStart, limitUs);
+      const next = lowered(durable, limitUs);
+      if (next === durable) return;
+      durable = next;
+      for (const [key, ts] of recordByKey) if (ts > limitUs) recordByKey.delete(key);
+      start();
+    },
   };
+}
+
+/** The same one where nothing of it is above the limit. */
+function lowered(floor: Floor, limitUs: number): Floor {
+  const records = [...floor.recordByKey].filter(([, ts]) => ts <= limitUs);
+  if (floor.floorUs <= limitUs && records.length === floor.recordByKey.size) return floor;
+  return { floorUs: Math.min(floor.floorUs, limitUs), recordByKey: new Map(records) };
 }
 
 /** The highest of the records where they are too many to be kept beside the floor, else nothing. */

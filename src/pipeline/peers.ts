@@ -23,7 +23,10 @@ import { createBackoff } from "./retry.js";
 import { type Rounds, createRounds } from "./rounds.js";
 import { createRunClock } from "./run-clock.js";
 import { type Answers, createAnswers } from "./serve.js";
+import type { ClockGuard } from "./clock-guard.js";
+import type { OwnWrites } from "./own-writes.js";
 import type { SetAsideStore } from "./set-aside.js";
+import { type SetAsideRetries, createSetAsideRetries } from "./set-aside-retry.js";
 
 export interface Peers {
   /** Until aborted; never rejects. */
@@ -36,6 +39,7 @@ export interface Peers {
   readonly asked: Promise<void>;
   /** A round with every peer, as soon as may be. */
   reconcile(): void;
+  readonly setAsides: SetAsideRetries;
   snapshot(): ReadonlyMap<SiteId, PeerSnapshot>;
 }
 
@@ -47,6 +51,8 @@ export interface PeersDeps {
   readonly replica: Replica;
   readonly applier: Applier;
   readonly appender: Appender;
+  readonly guard: ClockGuard;
+  readonly ownWrites: Pick<OwnWrites, "logAgain">;
   readonly setAsides: SetAsideStore;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   readonly counters: BucketCounters;
@@ -54,20 +60,27 @@ export interface PeersDeps {
   readonly random: Random;
   readonly observe: Observe;
   readonly onPeerUp: (peer: SiteId, callback: () => void) => () => void;
+  readonly onFatal: (thrown: unknown) => void;
   readonly signal: AbortSignal;
 }
 
 export function createPeers(deps: PeersDeps): Peers {
   const { ports, signal } = deps;
   const pace = createPace(createRunClock(deps.clock, signal), () => deps.config().limits.opsPerSecond);
-  const replications = new Map([...ports.peers].map(([peer, link]) => [peer, replicationOf(deps, peer, link, pace)]));
+  const { site, guard, replica, onFatal } = deps;
+  const reconcile = () => {
+    for (const each of rounds) each.request();
+  };
+  const { logAgain } = deps.ownWrites;
+  const retries = createSetAsideRetries({ site, store: deps.setAsides, guard, replica, reconcile, logAgain, onFatal });
+  const replications = new Map([...ports.peers].map(([peer, link]) => [peer, replicationOf(deps, peer, link, pace, retries)]));
   const answers = createAnswers({
     ...{ site: deps.site, replica: deps.replica, store: ports.store, clock: deps.clock },
     fingerprint: () => fingerprintOf(deps.config(), deps.info),
     logged: () => deps.appender.logged(),
     checkpoints: () => checkpointsOf(replications),
   });
-  const rounds = [...ports.questions].map(([peer, asked]) => roundsOf(deps, peer, asked, answers, pace));
+  const rounds = [...ports.questions].map(([peer, asked]) => roundsOf(deps, peer, asked, answers, pace, retries));
   return {
     asked: Promise.all(rounds.map((each) => each.asked)).then(() => undefined),
     async run() {
@@ -79,18 +92,18 @@ export function createPeers(deps: PeersDeps): Peers {
     async save() {
       for (const replication of replications.values()) await replication.save();
     },
-    reconcile() {
-      for (const each of rounds) each.request();
-    },
+    reconcile,
+    setAsides: retries,
     snapshot: () => new Map([...replications].map(([peer, replication]) => [peer, replication.snapshot()])),
   };
 }
 
-function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace): Replication {
+function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace, retries: SetAsideRetries): Replication {
   const { ports, applier, counters, clock, observe, signal, setAside } = deps;
   const { name: bucket, keys } = deps.config();
   return createReplication({
     ...{ bucket, peer, link, state: ports.state, applier, counters, clock, observe, signal, pace, setAside },
+    settled: (key, at, then) => retries.logSettled(peer, key, at, then),
     includes: createKeyFilter(keys),
     backoff: createBackoff(deps.random),
     windowOperations: () => deps.config().limits.inFlight,
@@ -98,13 +111,20 @@ function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace
   });
 }
 
-function roundsOf(deps: PeersDeps, peer: SiteId, peerAsked: Questions, own: Answers, pace: Pace): Rounds {
-  const { replica, counters, clock, random, observe, signal } = deps;
+function roundsOf(
+  deps: PeersDeps,
+  peer: SiteId,
+  peerAsked: Questions,
+  own: Answers,
+  pace: Pace,
+  retries: SetAsideRetries,
+): Rounds {
+  const { replica, counters, clock, random, observe, guard, signal } = deps;
   return createRounds({
-    ...{ bucket: deps.config().name, peer, peerAsked, own, replica, counters, clock, random, observe, signal },
-    isTaken: async ({ key, version }) =>
-      deps.applier.isBusy(key) || (await deps.setAsides.has(version.site, key, version)),
-    apply: (operation) => applyNow(deps, peer, operation, pace),
+    ...{ bucket: deps.config().name, peer, peerAsked, own, replica, counters, clock, random, observe, guard, signal },
+    isTaken: async ({ key, version }) => deps.applier.isBusy(key) || (await retries.isTaken(key, version)),
+    apply: (operation) => applyNow(deps, peer, operation, pace, retries),
+    began: () => retries.beginRound(peer),
     intervalMs: () => deps.config().reconcileIntervalMs,
     wake: (callback) => deps.onPeerUp(peer, callback),
   });
@@ -112,7 +132,7 @@ function roundsOf(deps: PeersDeps, peer: SiteId, peerAsked: Questions, own: Answ
 
 /** Whether the operation is what the site has now. An operation that comes as an answer stands in no log that is known
  *  here, so what is set aside of it names no place. */
-function applyNow(deps: PeersDeps, peer: SiteId, operation: Operation, pace: Pace): Promise<boolean> {
+function applyNow(deps: PeersDeps, peer: SiteId, operation: Operation, pace: Pace, retries: SetAsideRetries): Promise<boolean> {
   const { key, kind, version } = operation;
   return new Promise((resolve) => {
     const done = () => {
@@ -122,8 +142,14 @@ function applyNow(deps: PeersDeps, peer: SiteId, operation: Operation, pace: Pac
     const at = { created: "", position: 0 };
     pace.next(() =>
       deps.applier.submit(operation, peer, {
-        done,
-        refuse: (reason, detail) => deps.setAside({ key, origin: version.site, reason, detail, kind, version, at }, done),
+        done() {
+          retries.settled(key, version);
+          done();
+        },
+        refuse(reason, detail) {
+          deps.guard.expel(key, version);
+          deps.setAside({ key, origin: version.site, reason, detail, kind, version, at }, done);
+        },
       }),
     );
   });

@@ -35,14 +35,19 @@ import { type Appender, createAppender } from "./append.js";
 import { type Applier, createApplier } from "./apply.js";
 import { createCapture } from "./capture.js";
 import { type CausalityGuard, loadCausality } from "./causality.js";
+import { type ClockGuard, createClockGuard } from "./clock-guard.js";
+import { watchClock } from "./clock-watch.js";
 import { createEnd } from "./end.js";
 import { type KeyGate, createKeyGate } from "./key-gate.js";
+import { type OwnWrites, createOwnWrites } from "./own-writes.js";
 import { type Peers, createPeers } from "./peers.js";
+import { type Relogger, createRelogger } from "./relog.js";
 import type { PeerSnapshot } from "./replicate.js";
 import { createBackoff, until, wait } from "./retry.js";
 import { createRunClock } from "./run-clock.js";
 import { restoreLost } from "./restore.js";
 import { type SetAsideStore, loadSetAside } from "./set-aside.js";
+import type { SetAsides } from "./set-aside-retry.js";
 import { createHealth } from "./state.js";
 import { type TailPosition, createTailPosition } from "./tail-position.js";
 
@@ -87,6 +92,8 @@ export interface Pipeline {
   snapshot(): PipelineSnapshot;
   /** Asks for a round with every peer; nothing while no run has come so far. */
   reconcile(): void;
+  /** Of the run that goes on, null while none has come so far. */
+  setAsides(): SetAsides | null;
 }
 
 /** The parts of the run that goes on, for `snapshot`. */
@@ -107,6 +114,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       peers: running?.peers.snapshot() ?? new Map<SiteId, PeerSnapshot>(),
     }),
     reconcile: () => running?.peers.reconcile(),
+    setAsides: () => running?.peers.setAsides ?? null,
   };
 }
 
@@ -131,13 +139,15 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     preparing = prepare({ ...deps, clock: createRunClock(deps.clock, working.signal) }, ports, run);
     stage = (await Promise.race([preparing, end.reached])) ?? null;
     if (stage === null) return;
-    peers = createPeers({ ...deps, ...stage, ports, signal: reading.signal });
+    peers = createPeers({ ...deps, ...stage, ports, onFatal: end.fail, signal: reading.signal });
     publish({ replica: stage.replica, setAsides: stage.setAsides, peers });
     await Promise.race([stage.caughtUp, end.reached]);
     if (signal.aborted) return;
     const { clock, observe } = deps;
     const restoring = { ...stage, bucket: deps.config().name, log: ports.log, clock, observe, signal: working.signal };
-    restoreLost(restoring, peers.asked).catch(end.fail);
+    const watching = { ...stage, retries: peers.setAsides, maxClockSkewMs: () => deps.config().maxClockSkewMs, clock, signal: working.signal };
+    // What the bucket has lost comes back first: it must not be taken for what something newer has replaced.
+    restoreLost(restoring, peers.asked).then(() => watchClock(watching)).catch(end.fail);
     health.captured();
     withPeers = peers.run();
     saveRegularly(deps.clock, peers, working.signal).catch(end.fail);
@@ -168,6 +178,10 @@ interface Stages {
   readonly replica: Replica;
   readonly appender: Appender;
   readonly applier: Applier;
+  readonly guard: ClockGuard;
+  readonly relogger: Relogger;
+  readonly causality: CausalityGuard;
+  readonly ownWrites: OwnWrites;
   readonly setAsides: SetAsideStore;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   readonly includes: KeyFilter;
@@ -181,6 +195,7 @@ interface Ground {
   readonly ports: PipelinePorts;
   readonly info: BucketInfo;
   readonly causality: CausalityGuard;
+  readonly guard: ClockGuard;
   readonly setAsides: SetAsideStore;
   readonly replica: Replica;
   readonly gate: KeyGate;
@@ -208,23 +223,30 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   const setAside = (what: SetAside, then: () => void) => void setAsides.put(what).then(then, fail);
 
   const replica = createReplica(site);
+  const guard = createClockGuard({ site, clock, maxClockSkewMs: () => deps.config().maxClockSkewMs });
+  const includes = createKeyFilter(keys);
+  const writers = () => ({ appender, applier });
+  const own = { site, bucket, bucketCreated: info.created, log: ports.log, replica, includes, signal };
+  const relogger = createRelogger({ ...own, guard, clock, observe: deps.observe, writers });
   const nowUs = clock.nowMs() * 1_000;
-  const restore = (logged: LoggedOperation) =>
+  const restore = (logged: LoggedOperation) => {
+    relogger.note(logged.operation.version);
     replica.restore({ ...logged, operation: asOfNow(logged.operation, nowUs) }, info.created);
+  };
   const mark = wanted(await ports.log.scan(1, (logged) => restore(wanted(logged))));
   const [gate, position] = [createKeyGate(), createTailPosition(clock)];
-  const ground: Ground = { deps, ports, info, causality, setAsides, replica, gate, position, run };
+  const ground: Ground = { deps, ports, info, causality, guard, setAsides, replica, gate, position, run };
   const appender = appenderOf(ground, mark);
   const applier = applierOf(ground);
-  const includes = createKeyFilter(keys);
+  const ownWrites = createOwnWrites({ ...own, appender, relogger, setAsides, store: ports.store, onFatal: fail });
   const capture = createCapture({
-    ...{ site, bucketCreated: info.created, replica, causality, appender, gate, position, includes, counters, setAside },
+    ...{ site, bucketCreated: info.created, replica, causality, appender: ownWrites, gate, position, includes, counters, setAside },
     release: (bytes) => tail.release(1, bytes),
   });
   let signalCaughtUp = () => {};
   const caughtUp = new Promise<void>((resolve) => (signalCaughtUp = resolve));
   const tail = await ports.store.tail({ onEntry: capture, onCaughtUp: signalCaughtUp, onLost: fail });
-  return { info, replica, appender, applier, setAsides, setAside, includes, tail, caughtUp };
+  return { info, replica, appender, applier, guard, relogger, causality, ownWrites, setAsides, setAside, includes, tail, caughtUp };
 }
 
 function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, fail } }: Ground, mark: StreamMark): Appender {
@@ -240,13 +262,13 @@ function appenderOf({ deps, ports, replica, setAsides, run: { signal, trouble, f
   return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, ...reports }, mark);
 }
 
-function applierOf({ deps, ports, info, replica, causality, gate, position, run }: Ground): Applier {
+function applierOf({ deps, ports, info, replica, causality, guard, gate, position, run }: Ground): Applier {
   const { clock, counters } = deps;
   const { signal, trouble, fail } = run;
   const config = deps.config();
   return createApplier({
     ...{ bucket: config, store: ports.store, messageBytesMax: info.messageBytesMax, policy: POLICIES[config.policy] },
-    ...{ replica, causality, gate, position, counters, clock, signal, onTrouble: trouble("apply"), onFatal: fail },
+    ...{ replica, causality, guard, gate, position, counters, clock, signal, onTrouble: trouble("apply"), onFatal: fail },
   });
 }
 

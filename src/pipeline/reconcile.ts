@@ -26,13 +26,12 @@ import { type Hello, PROTOCOL, type Summary } from "../core/question.js";
 import type { Replica } from "../core/replica.js";
 import { compareVersions } from "../core/version.js";
 import { wait } from "./retry.js";
+import type { ClockGuard } from "./clock-guard.js";
 import { type Answers, summaryOf, summedUp, tombstoneOf } from "./serve.js";
 
 export interface Round {
   /** `equal`: each side holds what the other had. `different`: not yet, or never where a value is set aside. */
   readonly result: "equal" | "different";
-  /** By how much the peer's clock is ahead of this site's, give or take half the time of the answer. */
-  readonly skewMs: number;
   /** Keys that this site took from the peer. */
   readonly repaired: number;
 }
@@ -46,6 +45,9 @@ export interface RoundDeps {
   readonly isTaken: (theirs: Summary) => Promise<boolean>;
   /** Applies, ignores or sets aside; whether it was applied. */
   readonly apply: (operation: Operation) => Promise<boolean>;
+  /** By how much the peer's clock is ahead of this site's, give or take half the time of the answer. */
+  readonly onSkew: (skewMs: number) => void;
+  readonly guard: Pick<ClockGuard, "isAhead" | "isTrusted" | "givesWay">;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -62,12 +64,12 @@ export async function runRound(deps: RoundDeps): Promise<Round> {
   const own = await deps.own.introduce();
   const askedMs = deps.clock.nowMs();
   const peer = await deps.peerAsked.hello(own);
+  deps.onSkew(peer.nowUs / 1_000 - (askedMs + deps.clock.nowMs()) / 2);
   refuseUnsuitable(deps.peer, own, peer);
-  const skewMs = peer.nowUs / 1_000 - (askedMs + deps.clock.nowMs()) / 2;
-  return { ...(await compare(deps, own, peer)), skewMs };
+  return compare(deps, own, peer);
 }
 
-async function compare(deps: RoundDeps, own: Hello, peer: Hello): Promise<Pick<Round, "result" | "repaired">> {
+async function compare(deps: RoundDeps, own: Hello, peer: Hello): Promise<Round> {
   if (isSame(own.digest, peer.digest)) return { result: "equal", repaired: 0 };
   const differences: Difference[] = [];
   let [repaired, seen] = [0, 0];
@@ -133,18 +135,33 @@ async function* list(deps: RoundDeps, prefix: Prefix): AsyncGenerator<readonly D
   for (let more = true; more && !deps.signal.aborted; ) {
     const page = await deps.peerAsked.entries(prefix, after);
     for (const { key } of page.summaries) unseen.delete(key);
-    yield page.summaries.flatMap((theirs) => differenceOf(summaryOf(deps.replica, theirs.key), theirs));
+    yield page.summaries.flatMap((theirs) => differenceOf(deps, summaryOf(deps.replica, theirs.key), theirs));
     after = page.summaries.at(-1)?.key ?? null;
     more = page.more && after !== null;
   }
-  yield [...unseen].flatMap((key) => differenceOf(summaryOf(deps.replica, key), null));
+  yield [...unseen].flatMap((key) => differenceOf(deps, summaryOf(deps.replica, key), null));
 }
 
-function differenceOf(own: Summary | null, theirs: Summary | null): Difference[] {
+function differenceOf(deps: RoundDeps, own: Summary | null, theirs: Summary | null): Difference[] {
   const key = own?.key ?? theirs?.key;
-  if (key === undefined || (covers(own, theirs) && covers(theirs, own))) return [];
+  if (key === undefined || (ownCovers(deps, own, theirs) && theirsCovers(deps, theirs, own))) return [];
   return [{ key, own, theirs }];
 }
+
+/** Where one of the two is far ahead of the clock: what is here is given up for what is not ahead, and what is there has
+ *  to be set aside here, or given up there. */
+function ownCovers(deps: RoundDeps, own: Summary | null, theirs: Summary | null): boolean {
+  return !isGivenUp(deps, own, theirs) && covers(own, theirs);
+}
+
+function theirsCovers(deps: RoundDeps, theirs: Summary | null, own: Summary | null): boolean {
+  const { guard } = deps;
+  const isTooEarly = own !== null && theirs !== null && guard.isAhead(theirs.version) && !guard.isAhead(own.version);
+  return isGivenUp(deps, own, theirs) || (covers(theirs, own) && !(isTooEarly && guard.isTrusted()));
+}
+
+const isGivenUp = ({ guard }: RoundDeps, own: Summary | null, theirs: Summary | null): boolean =>
+  own !== null && theirs !== null && !guard.isAhead(theirs.version) && guard.givesWay(own.key, own.version);
 
 /** Whether `now` is what `then` was, or newer. Past its deadline an entry is a tombstone of the same version. */
 function covers(now: Summary | null, then: Summary | null): boolean {
@@ -156,7 +173,7 @@ function covers(now: Summary | null, then: Summary | null): boolean {
 
 /** Takes what the peer has that is newer than what is here now; returns how many keys that were. */
 async function repair(deps: RoundDeps, differences: readonly Difference[]): Promise<number> {
-  const behind = differences.filter(({ key, theirs }) => !covers(summaryOf(deps.replica, key), theirs));
+  const behind = differences.filter(({ key, theirs }) => !ownCovers(deps, summaryOf(deps.replica, key), theirs));
   let repaired = 0;
   const next = behind.values();
   const work = async () => {
@@ -191,7 +208,7 @@ async function stillOpen(deps: RoundDeps, differences: readonly Difference[]): P
     open.push(
       ...some.filter((difference, at) => {
         const ownNow = summaryOf(deps.replica, difference.key);
-        return !covers(ownNow, difference.theirs) || !covers(theirs[at] ?? null, difference.own);
+        return !ownCovers(deps, ownNow, difference.theirs) || !theirsCovers(deps, theirs[at] ?? null, difference.own);
       }),
     );
   }

@@ -10,7 +10,7 @@ import { peerCounters } from "../core/counters.js";
 import { type Checkpoint, createProgress, isCheckpoint } from "../core/checkpoint.js";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe, PeerState, Reason } from "../core/events.js";
-import type { BucketName, Sequence, SiteId } from "../core/ids.js";
+import type { BucketName, Key, Sequence, SiteId } from "../core/ids.js";
 import type { KeyFilter } from "../core/key-filter.js";
 import { READER_STOP_MS, READ_WINDOW_BYTES } from "../core/limits.js";
 import type { LoggedOperation } from "../core/operation.js";
@@ -59,6 +59,8 @@ export interface ReplicationDeps {
   readonly signal: AbortSignal;
   /** Durable, then `then`; a failure ends the run. Without room for it, `hinder` is told and `then` waits. */
   readonly setAside: (setAside: SetAside, then: () => void) => void;
+  /** An operation was applied, or ignored because of what stands here; then `then`. */
+  readonly settled: (key: Key, at: SetAside["at"], then: () => void) => void;
   /** Ends a wait early when the peer can be reached again. */
   readonly wake: (callback: () => void) => () => void;
 }
@@ -132,11 +134,11 @@ export function createReplication(deps: ReplicationDeps): Replication {
       counters.ignored.filtered++;
       return done();
     }
+    const at = { created: own.mark.created, position: sequence };
     const refuse = (refusal: SetAsideReason, detail: string) => {
-      const at = { created: own.mark.created, position: sequence };
       deps.setAside({ key, origin: peer, reason: refusal, detail, kind, version, at }, done);
     };
-    deps.pace.next(() => applier.submit(operation, peer, { done, refuse }));
+    deps.pace.next(() => applier.submit(operation, peer, { done: () => deps.settled(key, at, done), refuse }));
   }
 
   function onUnreadable(own: Session, unreadable: Unreadable, bytes: number): void {

@@ -5,6 +5,7 @@ import type { Operation } from "../../src/core/operation.js";
 import type { Questions } from "../../src/core/ports.js";
 import { encodeDigests, encodeHello, encodePage, encodeVersions } from "../../src/core/question.js";
 import { type Replica, createReplica } from "../../src/core/replica.js";
+import { createClockGuard } from "../../src/pipeline/clock-guard.js";
 import { runRound } from "../../src/pipeline/reconcile.js";
 import { type Answers, createAnswers } from "../../src/pipeline/serve.js";
 import { operationAt } from "../core/arbitraries.js";
@@ -50,6 +51,8 @@ async function round() {
   const applied: Operation[] = [];
   const running = runRound({
     ...{ peer: B, peerAsked: asked, own: answersOf(replicas.a), replica: replicas.a, clock, signal: new AbortController().signal },
+    guard: createClockGuard({ site: A, clock, maxClockSkewMs: () => 3_600_000 }),
+    onSkew: () => undefined,
     isTaken: () => Promise.resolve(false),
     apply: (operation) => {
       applied.push(operation);

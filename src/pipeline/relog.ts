@@ -1,0 +1,121 @@
+/**
+ * Own versions that are far ahead of the clock here, once that clock has been put right: their writes are logged again,
+ * as of now. So one site's broken clock does not pin a key for years: at peers the operation that comes later in the log
+ * takes the place of the one that was set aside, and of one that had been applied (`clock-guard.ts`).
+ *
+ * What counts is the own log, since that is what peers read. The entry in the bucket stays as it is: a local write that
+ * were written again would change its revision under an application's compare-and-set. Only an entry that a gateway put
+ * there itself, because the bucket had lost it, is replaced, since its header names the old version.
+ */
+import type { Observe } from "../core/events.js";
+import type { BucketName, SiteId } from "../core/ids.js";
+import type { KeyFilter } from "../core/key-filter.js";
+import type { EntryIdentity, LoggedOperation, Operation } from "../core/operation.js";
+import type { Clock, OperationLog } from "../core/ports.js";
+import type { Known, Replica } from "../core/replica.js";
+import { type Version, compareVersions } from "../core/version.js";
+import type { Appender } from "./append.js";
+import type { Applier } from "./apply.js";
+import type { ClockGuard } from "./clock-guard.js";
+
+export interface Relogger {
+  /** An own version that is in the log, or on its way there. */
+  note(version: Version): void;
+  /** Logs again what is ahead, if anything is and the clock here can be trusted. Does not overlap itself.
+   *  KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_STREAM_CHANGED of the own log. */
+  look(): Promise<void>;
+}
+
+export interface RelogDeps {
+  readonly site: SiteId;
+  readonly bucket: BucketName;
+  readonly bucketCreated: string;
+  readonly log: OperationLog;
+  readonly replica: Replica;
+  readonly guard: ClockGuard;
+  readonly includes: KeyFilter;
+  readonly clock: Clock;
+  readonly observe: Observe;
+  readonly signal: AbortSignal;
+  /** Known only once the run has begun. */
+  readonly writers: () => { readonly appender: Appender; readonly applier: Applier };
+}
+
+export function createRelogger(deps: RelogDeps): Relogger {
+  const { site, guard, log, replica, signal } = deps;
+  // The highest own version that the log may have, and the highest since the log was looked at.
+  let [highestUs, notedUs] = [0, 0];
+  let looking = false;
+  guard.protectOwn(() => guard.isAhead({ ts: highestUs, site }));
+
+  function note({ ts }: Version): void {
+    if (ts > highestUs) highestUs = ts;
+    if (ts > notedUs) notedUs = ts;
+  }
+
+  async function relogAll(): Promise<void> {
+    const { appender } = deps.writers();
+    await appender.logged();
+    notedUs = 0;
+    const ahead: LoggedOperation[] = [];
+    let restUs = 0;
+    await log.scan(1, (logged) => {
+      const { key, version } = logged.operation;
+      if (!deps.includes(key)) return;
+      if (guard.isAhead(version)) ahead.push(logged);
+      else if (version.ts > restUs) restUs = version.ts;
+    });
+    let done = 0;
+    for (const { operation, identity } of ahead) {
+      if (signal.aborted) return;
+      const written = identity === null ? null : await log.read(operation.key);
+      // A later write has come meanwhile, and was noted.
+      if (written !== null && compareVersions(written.version, operation.version) !== 0) continue;
+      if (written !== null && identity !== null && relog(written, identity)) done++;
+      else restUs = Math.max(restUs, operation.version.ts);
+    }
+    highestUs = Math.max(restUs, notedUs);
+    if (done > 0) deps.observe({ type: "relogged", bucket: deps.bucket, keys: done });
+  }
+
+  /** Without a pause from the look at the replica to the log's queue: the next local write is stamped above this one, and
+   *  logged behind it. */
+  function relog(written: Operation, identity: EntryIdentity): boolean {
+    const { key, version: before } = written;
+    const known = replica.get(key);
+    const version = known === undefined ? null : versionOver(before, written.base ?? null, known);
+    if (known === undefined || version === null) return false;
+    const { appender, applier } = deps.writers();
+    const isOdd = written.base !== undefined && written.base !== null && guard.isAhead(written.base);
+    const base = isOdd ? null : written.base;
+    const operation: Operation = { ...written, version, base };
+    const isCurrent = compareVersions(known.version, before) === 0;
+    const isCaptured = known.revision === identity.revision && identity.bucketCreated === deps.bucketCreated;
+    if (isCurrent && isCaptured) replica.renamed(key, version, base);
+    note(version);
+    appender.append(operation, identity, () => {
+      if (isCurrent && !isCaptured) void applier.restore(operation, before);
+    });
+    return true;
+  }
+
+  /** Null where it has to wait: what stands there is about to be replaced itself. */
+  function versionOver(before: Version, base: Version | null, known: Known): Version | null {
+    if (compareVersions(known.version, before) === 0) {
+      const nowUs = Math.floor(deps.clock.nowMs() * 1_000);
+      return { ts: Math.max(nowUs, base !== null && !guard.isAhead(base) ? base.ts + 1 : 0), site };
+    }
+    // Something newer has replaced it; so it stays below that, and only takes the old version's place in the log.
+    if (known.version.site === site || guard.isAhead(known.version)) return null;
+    return { ts: known.version.ts - 1, site };
+  }
+
+  return {
+    note,
+    async look() {
+      if (looking || !guard.isAhead({ ts: highestUs, site }) || !guard.isTrusted()) return;
+      looking = true;
+      await relogAll().finally(() => (looking = false));
+    },
+  };
+}
