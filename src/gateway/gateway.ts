@@ -14,8 +14,17 @@ import type { Result } from "../core/result.js";
 import type { Connections, Lease } from "../nats/connections.js";
 import { createSiteState } from "../nats/site-state.js";
 import { buildBucketPorts, reach } from "./build.js";
-import type { CountersByBucket, GatewayStatus, PauseOutcome, PausedBy, ReconcileRequest, ReloadOutcome } from "./status.js";
+import { createBucketSetAsides } from "./set-aside.js";
 import { type LoadedConfig, createStatus, iso, peersOf } from "./snapshot.js";
+import type {
+  BucketSetAsides,
+  CountersByBucket,
+  GatewayStatus,
+  PauseOutcome,
+  PausedBy,
+  ReconcileRequest,
+  ReloadOutcome,
+} from "./status.js";
 import { type Supervisor, createSupervisor } from "./supervisor.js";
 
 export interface GatewayDeps {
@@ -44,6 +53,8 @@ export interface Gateway {
   pause(bucket: string): Promise<PauseOutcome>;
   /** Takes that back, and ends a parking. A pause in the config stays. Fails as `pause` does. */
   resume(bucket: string): Promise<PauseOutcome>;
+  /** What is set aside in the bucket. KVGW_USAGE for an unknown bucket, KVGW_BUCKET_NOT_RUNNING. */
+  setAsides(bucket: string): BucketSetAsides;
   config(): GatewayConfig | null;
   status(): GatewayStatus;
   counters(): CountersByBucket;
@@ -205,6 +216,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
     return { bucket: name, requestedAt, peers: peersOf(supervisor, loaded?.config.site ?? ("" as SiteId)) };
   }
 
+  function setAsidesOf(bucket: string): BucketSetAsides {
+    const supervisor = supervisorOf(bucket);
+    const setAsides = supervisor.setAsides();
+    if (setAsides === null) throw notRunning(supervisor);
+    return createBucketSetAsides(supervisor.config().name, setAsides);
+  }
+
   /** Behind a reload that is being applied, which may replace the supervisor. */
   function pauseOrResume(bucket: string, act: (supervisor: Supervisor) => Promise<void>): Promise<PauseOutcome> {
     return afterAll(async () => {
@@ -221,6 +239,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     reconcile: requestRounds,
     pause: (bucket) => pauseOrResume(bucket, (supervisor) => supervisor.pause()),
     resume: (bucket) => pauseOrResume(bucket, (supervisor) => supervisor.resume()),
+    setAsides: setAsidesOf,
     config: () => loaded?.config ?? null,
     status() {
       const { version, configPath } = deps;

@@ -118,7 +118,7 @@ function peerStatus(snapshot: PeerSnapshot | undefined, counted: ReconcileCounte
   };
 }
 
-const isoOrNull = (ms: number): string | null => (ms === 0 ? null : iso(ms));
+export const isoOrNull = (ms: number): string | null => (ms === 0 ? null : iso(ms));
 
 function conflicts(counters: BucketCounters): number {
   let sum = 0;
