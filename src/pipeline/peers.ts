@@ -79,6 +79,9 @@ export function createPeers(deps: PeersDeps): Peers {
     fingerprint: () => fingerprintOf(deps.config(), deps.info),
     logged: () => deps.appender.logged(),
     checkpoints: () => checkpointsOf(replications),
+    onAsked: (asker, skewMs) => {
+      if (ports.questions.has(asker)) guard.measured(asker, skewMs);
+    },
   });
   const rounds = [...ports.questions].map(([peer, asked]) => roundsOf(deps, peer, asked, answers, pace, retries));
   return {

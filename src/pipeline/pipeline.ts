@@ -227,7 +227,7 @@ async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Prom
   const includes = createKeyFilter(keys);
   const writers = () => ({ appender, applier });
   const own = { site, bucket, bucketCreated: info.created, log: ports.log, replica, includes, signal };
-  const relogger = createRelogger({ ...own, guard, clock, observe: deps.observe, writers });
+  const relogger = createRelogger({ ...own, questions: ports.questions, guard, clock, observe: deps.observe, writers });
   const nowUs = clock.nowMs() * 1_000;
   const restore = (logged: LoggedOperation) => {
     relogger.note(logged.operation.version);

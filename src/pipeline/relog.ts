@@ -8,10 +8,10 @@
  * there itself, because the bucket had lost it, is replaced, since its header names the old version.
  */
 import type { Observe } from "../core/events.js";
-import type { BucketName, SiteId } from "../core/ids.js";
+import type { BucketName, Key, SiteId } from "../core/ids.js";
 import type { KeyFilter } from "../core/key-filter.js";
 import type { EntryIdentity, LoggedOperation, Operation } from "../core/operation.js";
-import type { Clock, OperationLog } from "../core/ports.js";
+import type { Clock, OperationLog, Questions } from "../core/ports.js";
 import type { Known, Replica } from "../core/replica.js";
 import { type Version, compareVersions } from "../core/version.js";
 import type { Appender } from "./append.js";
@@ -31,6 +31,7 @@ export interface RelogDeps {
   readonly bucket: BucketName;
   readonly bucketCreated: string;
   readonly log: OperationLog;
+  readonly questions: ReadonlyMap<SiteId, Questions>;
   readonly replica: Replica;
   readonly guard: ClockGuard;
   readonly includes: KeyFilter;
@@ -66,28 +67,48 @@ export function createRelogger(deps: RelogDeps): Relogger {
       else if (version.ts > restUs) restUs = version.ts;
     });
     let done = 0;
-    for (const { operation, identity } of ahead) {
-      if (signal.aborted) return;
-      const written = identity === null ? null : await log.read(operation.key);
-      // A later write has come meanwhile, and was noted.
-      if (written !== null && compareVersions(written.version, operation.version) !== 0) continue;
-      if (written !== null && identity !== null && relog(written, identity)) done++;
-      else restUs = Math.max(restUs, operation.version.ts);
+    const asked = new Map(deps.questions);
+    for (let from = 0; from < ahead.length; from += ASKED_TOGETHER) {
+      const some = ahead.slice(from, from + ASKED_TOGETHER);
+      const newest = await newestSane(asked, some.map(({ operation }) => operation.key));
+      for (const [at, { operation, identity }] of some.entries()) {
+        if (signal.aborted) return;
+        const written = identity === null ? null : await log.read(operation.key);
+        // A later write has come meanwhile, and was noted.
+        if (written !== null && compareVersions(written.version, operation.version) !== 0) continue;
+        if (written !== null && identity !== null && relog(written, identity, newest[at] ?? 0)) done++;
+        else restUs = Math.max(restUs, operation.version.ts);
+      }
     }
     highestUs = Math.max(restUs, notedUs);
     if (done > 0) deps.observe({ type: "relogged", bucket: deps.bucket, keys: done });
   }
 
+  /** Of each key, up to where peers know versions that count: among them is what this site wrote before its clock went
+   *  wrong, of which nothing is left here. Who does not answer is not asked again. */
+  async function newestSane(asked: Map<SiteId, Questions>, keys: readonly Key[]): Promise<readonly number[]> {
+    const newest = keys.map(() => 0);
+    const ask = async ([peer, questions]: [SiteId, Questions]) => {
+      const answer = await questions.versions(keys).catch(() => null);
+      if (answer === null) asked.delete(peer);
+      for (const [at, summary] of (answer ?? []).entries()) {
+        if (summary !== null && !guard.isAhead(summary.version)) newest[at] = Math.max(newest[at] ?? 0, summary.version.ts);
+      }
+    };
+    await Promise.all([...asked].map(ask));
+    return newest;
+  }
+
   /** Without a pause from the look at the replica to the log's queue: the next local write is stamped above this one, and
    *  logged behind it. */
-  function relog(written: Operation, identity: EntryIdentity): boolean {
+  function relog(written: Operation, identity: EntryIdentity, newestUs: number): boolean {
     const { key, version: before } = written;
     const known = replica.get(key);
-    const version = known === undefined ? null : versionOver(before, written.base ?? null, known);
-    if (known === undefined || version === null) return false;
-    const { appender, applier } = deps.writers();
     const isOdd = written.base !== undefined && written.base !== null && guard.isAhead(written.base);
     const base = isOdd ? null : written.base;
+    const version = known === undefined ? null : versionOver(before, Math.max(newestUs, base?.ts ?? 0), known);
+    if (known === undefined || version === null) return false;
+    const { appender, applier } = deps.writers();
     const operation: Operation = { ...written, version, base };
     const isCurrent = compareVersions(known.version, before) === 0;
     const isCaptured = known.revision === identity.revision && identity.bucketCreated === deps.bucketCreated;
@@ -100,10 +121,9 @@ export function createRelogger(deps: RelogDeps): Relogger {
   }
 
   /** Null where it has to wait: what stands there is about to be replaced itself. */
-  function versionOver(before: Version, base: Version | null, known: Known): Version | null {
+  function versionOver(before: Version, newestUs: number, known: Known): Version | null {
     if (compareVersions(known.version, before) === 0) {
-      const nowUs = Math.floor(deps.clock.nowMs() * 1_000);
-      return { ts: Math.max(nowUs, base !== null && !guard.isAhead(base) ? base.ts + 1 : 0), site };
+      return { ts: Math.max(Math.floor(deps.clock.nowMs() * 1_000), newestUs + 1), site };
     }
     // Something newer has replaced it; so it stays below that, and only takes the old version's place in the log.
     if (known.version.site === site || guard.isAhead(known.version)) return null;
@@ -119,3 +139,6 @@ export function createRelogger(deps: RelogDeps): Relogger {
     },
   };
 }
+
+/** Keys of the longest form in one question stay below a message's limit. */
+const ASKED_TOGETHER = 10;

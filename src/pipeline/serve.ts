@@ -20,6 +20,8 @@ export interface AnswerDeps {
   readonly logged: () => Promise<Checkpoint>;
   readonly checkpoints: () => ReadonlyMap<SiteId, Checkpoint>;
   readonly clock: Clock;
+  /** Somebody introduced itself, whose clock is ahead by so much, give or take the time that the question took. */
+  readonly onAsked?: (asker: SiteId, skewMs: number) => void;
 }
 
 export interface Answers extends Questions {
@@ -42,7 +44,10 @@ export function createAnswers(deps: AnswerDeps): Answers {
 
   return {
     introduce,
-    hello: () => introduce(),
+    hello(asker) {
+      deps.onAsked?.(asker.site, asker.nowUs / 1_000 - clock.nowMs());
+      return introduce();
+    },
     async digests(prefixes) {
       await summedUp(digests, clock);
       return prefixes.map((prefix) => digests.children(prefix));

@@ -3,7 +3,7 @@
  * ever took, and which entry it came from. A local write carries no version; its operation tells it.
  */
 import type { Called, Final, Happening, Lost, Message, Saved, Setup, Stored, Violation, WriteKind } from "../history.js";
-import { type Headers, type Version, compare, describe, readHeaders, takesPart, valueOfOperation } from "./wire.js";
+import { type Headers, type Version, compare, describe, isFar, readHeaders, takesPart, valueOfOperation } from "./wire.js";
 
 export interface Entry extends Message {
   /** Position in the history. */
@@ -14,6 +14,8 @@ export interface Entry extends Message {
   readonly op: number | null;
   /** Of the header, or of the operation that it was logged as; null for a local write that no log names. */
   version: Version | null;
+  /** The version days ahead that it was logged as before, null if there was none. */
+  far: Version | null;
 }
 
 export interface Logged extends Omit<Message, "value"> {
@@ -90,7 +92,9 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
       const name = nameOf(operation);
       if (gone && !applied.has(`${name} ${describe(version)}`)) continue;
       const highest = best.get(name)?.version ?? null;
-      if (highest === null || compare(version, highest) > 0) best.set(name, operation);
+      // What is days ahead is replaced by whatever is not.
+      const order = highest === null ? 1 : Number(isFar(highest)) - Number(isFar(version)) || compare(version, highest);
+      if (order > 0) best.set(name, operation);
     }
   }
 
@@ -102,7 +106,9 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     const operation: Logged = { ...stored, order, kind, value, headers, version, entry };
     logged.push(operation);
     if (version === null) return;
-    if (entry?.by === "client") entry.version ??= version;
+    if (entry?.by !== "client") return;
+    if (isFar(entry.version)) entry.far = entry.version;
+    if (entry.version === null || isFar(entry.version)) entry.version = version;
   }
 
   for (const [order, happening] of history.entries()) {
@@ -132,7 +138,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
 function toEntry(stored: Stored, order: number): Entry {
   const { version, kind, marker } = readHeaders(stored.block);
   const by = marker ? "server" : stored.op === null ? "gateway" : "client";
-  return { ...stored, order, kind: marker ? "delete" : kind, by, version: by === "client" ? null : version };
+  return { ...stored, order, kind: marker ? "delete" : kind, by, version: by === "client" ? null : version, far: null };
 }
 
 export const violation = (

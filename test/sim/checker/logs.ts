@@ -4,7 +4,7 @@
  */
 import type { Violation } from "../history.js";
 import { type Entry, type Ledger, type Logged, nameOf, placeOf, violation } from "./ledger.js";
-import { compare, describe } from "./wire.js";
+import { compare, describe, isFar } from "./wire.js";
 
 export function checkLogs(ledger: Ledger): Violation[] {
   const found: Violation[] = [];
@@ -24,7 +24,7 @@ export function checkLogs(ledger: Ledger): Violation[] {
     byVersion.set(id, operation);
     const before = lastByPlace.get(placeOf(operation));
     const same = before?.created === operation.created ? (before.version ?? null) : null;
-    if (before !== undefined && same !== null && compare(operation.version, same) <= 0) {
+    if (before !== undefined && same !== null && !isFar(same) && compare(operation.version, same) <= 0) {
       found.push(violation("log order", operation, `${describe(operation.version)} was logged after ${describe(before.version)}`));
     }
     lastByPlace.set(placeOf(operation), operation);
@@ -45,7 +45,7 @@ function wrongWith(ledger: Ledger, operation: Logged, loggedAs: ReadonlyMap<Entr
     return ["nothing invented", `the operation differs from the write that it was captured from`];
   }
   const twin = loggedAs.get(entry);
-  if (twin === undefined) return null;
+  if (twin === undefined || (isFar(twin.version) && !isFar(version))) return null;
   return ["logged once", `one write was logged twice, first as ${describe(twin.version)}`];
 }
 
