@@ -93,6 +93,8 @@ export const SET_ASIDE_SHOWN_MAX = 1_000;
 // ── clocks ────────────────────────────────────────────────────────────────────────────────────────────────────────
 /** How often it is looked whether the clock has been put right, or the time of what is set aside has come. */
 export const CLOCK_LOOK_MS = 5_000;
+/** Own writes far in the future are logged again when every peer has answered, or after so many looks one of them: a minute or two. */
+export const RELOG_LOOKS_IN_VAIN_MAX = 12;
 /** Two clocks that keep time over a network differ by less; more is told. */
 export const CLOCK_SKEW_WARN_MS = 5_000;
 

@@ -10,6 +10,7 @@
 import type { Observe } from "../core/events.js";
 import type { BucketName, Key, SiteId } from "../core/ids.js";
 import type { KeyFilter } from "../core/key-filter.js";
+import { RELOG_LOOKS_IN_VAIN_MAX } from "../core/limits.js";
 import type { EntryIdentity, LoggedOperation, Operation } from "../core/operation.js";
 import type { Clock, OperationLog, Questions } from "../core/ports.js";
 import type { Known, Replica } from "../core/replica.js";
@@ -47,6 +48,8 @@ export function createRelogger(deps: RelogDeps): Relogger {
   // The highest own version that the log may have, and the highest since the log was looked at.
   let [highestUs, notedUs] = [0, 0];
   let looking = false;
+  // Looks in a row at which not every peer answered.
+  let inVain = 0;
   guard.protectOwn(() => guard.isAhead({ ts: highestUs, site }));
 
   function note({ ts }: Version): void {
@@ -71,6 +74,7 @@ export function createRelogger(deps: RelogDeps): Relogger {
     for (let from = 0; from < ahead.length; from += ASKED_TOGETHER) {
       const some = ahead.slice(from, from + ASKED_TOGETHER);
       const newest = await newestSane(asked, some.map(({ operation }) => operation.key));
+      if (!isEnough(asked.size)) return;
       for (const [at, { operation, identity }] of some.entries()) {
         if (signal.aborted) return;
         const written = identity === null ? null : await log.read(operation.key);
@@ -81,7 +85,15 @@ export function createRelogger(deps: RelogDeps): Relogger {
       }
     }
     highestUs = Math.max(restUs, notedUs);
+    inVain = 0;
     if (done > 0) deps.observe({ type: "relogged", bucket: deps.bucket, keys: done });
+  }
+
+  /** Every peer is waited for, but not for ever: one of them may be gone. */
+  function isEnough(answering: number): boolean {
+    if (answering === deps.questions.size) return true;
+    inVain++;
+    return inVain > RELOG_LOOKS_IN_VAIN_MAX && answering > 0;
   }
 
   /** Of each key, up to where peers know versions that count: among them is what this site wrote before its clock went

@@ -147,6 +147,34 @@ describe("an origin whose clock was far ahead and is right again", () => {
     expect((a.saved("causality.config") as { floorUs: number }).floorUs).toBeLessThan(1_800_000_000_000_000);
   });
 
+  it("logs it above what it wrote before, though that was stamped somewhat ahead, too", async () => {
+    const world = await running();
+    const { a } = world;
+    setClock(a, HOUR_MS / 2);
+    a.app.put("k", "first");
+    await world.settle();
+    setClock(a, YEARS_MS);
+    a.app.put("k", "second");
+    await world.settle();
+    setClock(a, 0);
+    await world.settle();
+    expect(world.contents()).toEqual(world.everywhere({ k: "second" }));
+  });
+
+  it("waits for every peer to answer, but not for ever for one that is gone", async () => {
+    const world = await running({ sites: ["a", "b", "c"] });
+    const { a, b } = world;
+    setClock(a, YEARS_MS);
+    a.app.put("k", "v");
+    await world.settle();
+    world.place("c").gateway().crash();
+    setClock(a, 0);
+    await world.settle();
+    expect(aYearOf(a.logged()[0])).toBeGreaterThan(2_030);
+    await world.clock.advance(180_000);
+    expect([aYearOf(a.logged()[0]), b.app.read().get("k")]).toEqual([2_023, "v"]);
+  });
+
   it("gives way to what is written on top of it anywhere", async () => {
     const world = await running();
     const { a, b } = world;

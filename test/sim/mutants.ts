@@ -20,7 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "last-arrival-wins",
     file: "src/pipeline/apply.ts",
-    find: `const decision = policy.decide(known, operation);`,
+    find: `const decision = policy.decide(standing(flight, replica.get(key)), operation);`,
     replace: `const decision = { outcome: "apply", conflict: false };`,
     seedsBudget: 100,
   },
@@ -41,7 +41,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "checkpoint-before-apply",
     file: "src/pipeline/replicate.ts",
-    find: `deps.pace.next(() => applier.submit(operation, peer, { done, refuse }));`,
+    find: `deps.pace.next(() => applier.submit(operation, peer, { done: () => deps.settled(key, at, done), refuse }));`,
     replace: `done(); deps.pace.next(() => applier.submit(operation, peer, { done: () => undefined, refuse }));`,
     seedsBudget: 100,
   },
@@ -51,6 +51,20 @@ export const MUTANTS: readonly Mutant[] = [
     find: `deps.link.read(from + 1,`,
     replace: `deps.link.read(from + 2,`,
     seedsBudget: 100,
+  },
+  {
+    name: "far-future-stays",
+    file: "src/pipeline/relog.ts",
+    find: `if (looking || `,
+    replace: `if (!looking || `,
+    seedsBudget: 100,
+  },
+  {
+    name: "logged-again-too-low",
+    file: "src/pipeline/relog.ts",
+    find: `Math.floor(deps.clock.nowMs() * 1_000), newestUs + 1)`,
+    replace: `Math.floor(deps.clock.nowMs() * 1_000), 0)`,
+    seedsBudget: 500,
   },
   {
     name: "echo-logged",

@@ -7,7 +7,6 @@ export const NOT_YET = {
   marks: "a rewound or recreated stream is noticed by its incarnation and refilled",
   rejoin: "a site that was restored or removed for long comes back without ghosts",
   lease: "two gateways of one site: one works, one waits",
-  clockGuard: "a version far in the future is set aside and replaced",
   tombstonesOutside: "a peer's tombstone, or expiry, is known where its message is gone, also after a restart",
   widening: "keys that a changed filter lets in are fetched",
   unseenExpiry: "an entry that was written and expired while nobody looked is known to have been there",
