@@ -52,11 +52,17 @@ export function createAnswers(deps: AnswerDeps): Answers {
       await summedUp(digests, clock);
       return prefixes.map((prefix) => digests.children(prefix));
     },
-    entries: (prefix, after) => Promise.resolve(pageOf(replica, digests.keys(prefix), after)),
+    // First what is known, then the log: what is captured in between is not part of the answer.
+    async entries(prefix, after) {
+      const page = pageOf(replica, digests.keys(prefix), after);
+      await deps.logged();
+      return page;
+    },
     versions: (keys) => Promise.resolve(keys.map((key) => summaryOf(replica, key))),
     async fetch(key) {
+      const operation = await operationOf(deps, key);
       await deps.logged();
-      return operationOf(deps, key);
+      return operation;
     },
   };
 }
