@@ -44,6 +44,9 @@ export interface Ledger {
   readonly removed: ReadonlySet<Entry>;
   /** Entries and operations that went with the tail of their stream. */
   readonly lost: ReadonlySet<Entry | Logged>;
+  /** Local writes that a version days ahead has overwritten before any other site had them: nobody can know their versions
+   *  by the time that it is replaced. */
+  isForgotten(entry: Entry): boolean;
   readonly finals: readonly Final[];
   readonly saved: readonly (Saved & { readonly order: number })[];
   /** Whether the key is replicated at all. */
@@ -83,6 +86,11 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     for (const each of all) if (each.site === site && each.bucket === bucket && each.sequence > sequence) lost.add(each);
   }
 
+  function isForgotten(entry: Entry): boolean {
+    if (entry.by !== "client" || applied.has(`${nameOf(entry)} ${describe(entry.version)}`)) return false;
+    return entries.get(placeOf(entry))?.some(({ order, far }) => order > entry.order && far !== null) === true;
+  }
+
   /** The highest version of every key that was not lost with all that knew of it. */
   function rankBest(): void {
     for (const operation of logged) {
@@ -90,6 +98,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
       if (version === null) continue;
       const gone = lost.has(operation) && entry !== null && lost.has(entry);
       const name = nameOf(operation);
+      if (entry !== null && isForgotten(entry)) continue;
       if (gone && !applied.has(`${name} ${describe(version)}`)) continue;
       const highest = best.get(name)?.version ?? null;
       // What is days ahead is replaced by whatever is not.
@@ -124,7 +133,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   rankBest();
   const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
   return {
-    ...{ history, setup, entries, entryByOp, logged, best, removed, lost },
+    ...{ history, setup, entries, entryByOp, logged, best, removed, lost, isForgotten },
     called: new Map(history.flatMap((happening) => (happening.what === "called" ? [[happening.op, happening]] : []))),
     finals: history.filter((happening) => happening.what === "final"),
     saved: history.flatMap((happening, order) => (happening.what === "saved" ? [{ ...happening, order }] : [])),

@@ -14,7 +14,7 @@ export function checkVersions(ledger: Ledger): Violation[] {
     const lossOrders = ledger.history.flatMap((happening, order) => {
       return happening.what === "lost" && happening.site === site && happening.bucket === bucket ? [order] : [];
     });
-    return checkKey(entries, removals.get(place) ?? [], lossOrders);
+    return checkKey(ledger, entries, removals.get(place) ?? [], lossOrders);
   });
 }
 
@@ -30,7 +30,12 @@ function removalsByPlace({ history }: Ledger): ReadonlyMap<string, Removal[]> {
   return removals;
 }
 
-function checkKey(entries: readonly Entry[], removals: readonly Removal[], lossOrders: readonly number[]): Violation[] {
+function checkKey(
+  { isForgotten }: Ledger,
+  entries: readonly Entry[],
+  removals: readonly Removal[],
+  lossOrders: readonly number[],
+): Violation[] {
   const found: Violation[] = [];
   // The entry with the highest version so far; of two with one version, the later one.
   let highest: Entry | null = null;
@@ -48,6 +53,7 @@ function checkKey(entries: readonly Entry[], removals: readonly Removal[], lossO
     unlogged = entry.by === "client" && entry.version === null ? { entry, least: leastVersion(entry, highest) } : null;
     // What is days ahead counts for nothing: whatever is not replaces it.
     if (entry.version === null || isFar(entry.version)) continue;
+    if (entry.far !== null && highest !== null && isForgotten(highest)) highest = null;
     const wrong = highest === null ? null : wrongAfter(highest, entry, removals);
     if (wrong !== null) found.push(violation(wrong[0], entry, wrong[1]));
     if (highest === null || highest.version === null || compare(entry.version, highest.version) >= 0) highest = entry;
