@@ -8,6 +8,7 @@ import { addPause, addResume } from "./cli/pause.js";
 import { addPlan } from "./cli/plan.js";
 import { addReconcile } from "./cli/reconcile.js";
 import { addRun } from "./cli/run.js";
+import { addSetAside } from "./cli/set-aside.js";
 import { addStatus } from "./cli/status.js";
 import { addValidate } from "./cli/validate.js";
 import { addVerify } from "./cli/verify.js";
@@ -18,9 +19,11 @@ const program = new Command("kvgw")
   .version(programVersion())
   .showHelpAfterError("(kvgw --help lists the commands)")
   .exitOverride();
-const COMMANDS = [addRun, addValidate, addPlan, addStatus, addVerify, addReconcile, addPause, addResume, addDemo];
+const COMMANDS = [addRun, addValidate, addPlan, addStatus, addVerify, addReconcile, addPause, addResume, addSetAside, addDemo];
 for (const add of COMMANDS) add(program);
-for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
+for (const command of program.commands.flatMap((each) => [each, ...each.commands])) {
+  command.exitOverride().copyInheritedSettings(program);
+}
 
 try {
   await program.parseAsync();

@@ -4,7 +4,14 @@
  */
 import { ERROR_REMEDY, type ErrorCode, GatewayError } from "../core/errors.js";
 import { GATEWAY_ACT_MS, GATEWAY_ANSWER_MS } from "../core/limits.js";
-import type { GatewayStatus, PauseOutcome, ReconcileRequest } from "../gateway/status.js";
+import type {
+  GatewayStatus,
+  PauseOutcome,
+  ReconcileRequest,
+  SetAsideChange,
+  SetAsideList,
+  SetAsideSelection,
+} from "../gateway/status.js";
 import { printable } from "./wording.js";
 
 /** KVGW_UNREACHABLE if no gateway answers there, KVGW_DENIED if it wants another token. */
@@ -16,6 +23,8 @@ export interface GatewayClient {
   reconcile(bucket: string): Promise<ReconcileRequest>;
   pause(bucket: string): Promise<PauseOutcome>;
   resume(bucket: string): Promise<PauseOutcome>;
+  listSetAside(bucket: string): Promise<SetAsideList>;
+  changeSetAside(bucket: string, what: "release" | "drop", selection: SetAsideSelection): Promise<SetAsideChange>;
 }
 
 /** KVGW_USAGE if `url` cannot be one. @param token sent as bearer */
@@ -23,10 +32,9 @@ export function createGatewayClient(url: string, token: string | undefined): Gat
   const base = parseBase(url);
   const headers = token === undefined || token === "" ? {} : { authorization: `Bearer ${token}` };
   const get = (path: string) => ask(new URL(path, base), { headers, method: "GET", withinMs: GATEWAY_ANSWER_MS });
-  const act = (bucket: string, what: string) => {
-    const url = new URL(`api/v1/buckets/${encodeURIComponent(bucket)}/${what}`, base);
-    return ask(url, { headers, method: "POST", withinMs: GATEWAY_ACT_MS });
-  };
+  const ofBucket = (bucket: string, what: string) => new URL(`api/v1/buckets/${encodeURIComponent(bucket)}/${what}`, base);
+  const act = (bucket: string, what: string) =>
+    ask(ofBucket(bucket, what), { headers, method: "POST", withinMs: GATEWAY_ACT_MS, mayRefuse: true });
   return {
     async status() {
       const answer = await get("api/v1/status");
@@ -37,6 +45,14 @@ export function createGatewayClient(url: string, token: string | undefined): Gat
     reconcile: async (bucket) => (await act(bucket, "reconcile")) as ReconcileRequest,
     pause: async (bucket) => (await act(bucket, "pause")) as PauseOutcome,
     resume: async (bucket) => (await act(bucket, "resume")) as PauseOutcome,
+    async listSetAside(bucket) {
+      const question = { headers, method: "GET", withinMs: GATEWAY_ANSWER_MS, mayRefuse: true } as const;
+      return (await ask(ofBucket(bucket, "set-aside"), question)) as SetAsideList;
+    },
+    async changeSetAside(bucket, what, { key, origin }) {
+      const which = new URLSearchParams({ ...(key === null ? { all: "true" } : { key }), ...(origin === null ? {} : { origin }) });
+      return (await act(bucket, `set-aside/${what}?${which.toString()}`)) as SetAsideChange;
+    },
   };
 }
 
@@ -51,9 +67,11 @@ interface Question {
   readonly method: "GET" | "POST";
   readonly headers: Record<string, string>;
   readonly withinMs: number;
+  /** Whoever has a status to tell is a gateway, so only what is asked after that is refused by one. */
+  readonly mayRefuse?: boolean;
 }
 
-async function ask(url: URL, { method, headers, withinMs }: Question): Promise<unknown> {
+async function ask(url: URL, { method, headers, withinMs, mayRefuse = false }: Question): Promise<unknown> {
   let response: Response;
   let text: string;
   try {
@@ -69,8 +87,7 @@ async function ask(url: URL, { method, headers, withinMs }: Question): Promise<u
   }
   const answer = parseAnswer(text);
   if (!response.ok) {
-    // Whoever has a status to tell is a gateway, so only what is asked after that is refused by one.
-    const refusal = method === "POST" ? refusalOf(answer) : null;
+    const refusal = mayRefuse ? refusalOf(answer) : null;
     throw refusal ?? unreachable(url, `it answers ${response.status}`);
   }
   if (isObject(answer) || answer === null) return answer;

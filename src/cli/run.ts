@@ -88,6 +88,7 @@ async function run(options: RunOptions): Promise<void> {
       reconcile: (bucket) => gateway.reconcile(bucket),
       pause: (bucket) => gateway.pause(bucket),
       resume: (bucket) => gateway.resume(bucket),
+      setAsides: (bucket) => gateway.setAsides(bucket),
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
       alive: () => true,
     },

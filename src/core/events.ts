@@ -63,6 +63,16 @@ export type GatewayEvent =
   /** Values that have gone from the bucket without a delete. */
   | { readonly type: "vanished"; readonly bucket: BucketName; readonly keys: number }
   | { readonly type: "restored"; readonly bucket: BucketName; readonly keys: number }
+  | { readonly type: "relogged"; readonly bucket: BucketName; readonly keys: number }
+  | {
+      readonly type: "clock-skew";
+      readonly bucket: BucketName;
+      readonly peer: SiteId;
+      /** By how much the peer's clock is ahead. */
+      readonly skewMs: number;
+      /** False when the two agree again. */
+      readonly isWrong: boolean;
+    }
   | {
       readonly type: "reconciled";
       readonly bucket: BucketName;

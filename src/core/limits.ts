@@ -92,6 +92,23 @@ export const STATE_WRITES_MAX = 32;
 /** Operations set aside per bucket. Beyond this the reader stops: what is set aside must stay countable by a person. */
 export const SET_ASIDE_PER_BUCKET_MAX = 10_000;
 
+/** Of these shown at once: more is a cause to be mended, not a list to be read. */
+export const SET_ASIDE_SHOWN_MAX = 1_000;
+
+// ── clocks ────────────────────────────────────────────────────────────────────────────────────────────────────────
+/** How often it is looked whether the clock has been put right, or the time of what is set aside has come. */
+export const CLOCK_LOOK_MS = 5_000;
+/** Own writes far in the future are logged again when every peer has answered, or after so many looks one of them: a minute or two. */
+export const RELOG_LOOKS_IN_VAIN_MAX = 12;
+/** Two clocks that keep time over a network differ by less; more is told. */
+export const CLOCK_SKEW_WARN_MS = 5_000;
+
+// ── streams that are being made ───────────────────────────────────────────────────────────────────────────────────
+/** A stream that is younger by the local clock may be on its way still; wide, since clocks differ. */
+export const YOUNG_STREAM_MS = 10_000;
+/** So long is waited for it: making one takes a server milliseconds, and on a busy disk a few hundred. */
+export const YOUNG_STREAM_WAIT_MS = 1_000;
+
 // ── retries ───────────────────────────────────────────────────────────────────────────────────────────────────────
 /** The visible back-off list: the last one repeats. Ends at 15 s, so that a healed site is noticed within that. */
 export const BACKOFF_MS: readonly number[] = [100, 250, 500, 1_000, 2_000, 5_000, 10_000, 15_000];

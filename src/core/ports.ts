@@ -97,6 +97,8 @@ export interface BucketStore {
   scan(onKey: (key: string, revision: Revision) => void): Promise<void>;
   /** Compare-and-set: writes only if the key's last revision is `expected`. The outcome may come synchronously. */
   apply(operation: Operation, expected: Revision, done: (outcome: WriteOutcome) => void): void;
+  /** The same with a value as an application writes it, without a version: it will be captured as a local write. */
+  write(key: Key, value: Uint8Array, expected: Revision): Promise<WriteOutcome>;
   /** Removes every message of the key up to the revision, without a trace. KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_DENIED. */
   forget(key: Key, upTo: Revision): Promise<void>;
 }
@@ -244,7 +246,15 @@ export interface Presence {
 }
 
 /** Why an operation could not be applied or logged. Metric label: closed. */
-export const SET_ASIDE_REASONS = ["malformed", "invalid_key", "too_large", "foreign_origin", "foreign_bucket", "ghost"] as const;
+export const SET_ASIDE_REASONS = [
+  "malformed",
+  "invalid_key",
+  "too_large",
+  "foreign_origin",
+  "foreign_bucket",
+  "far_future",
+  "ghost",
+] as const;
 export type SetAsideReason = (typeof SET_ASIDE_REASONS)[number];
 
 /** An operation that stays where it is, noted in the site's state: the newest per origin and key. */
@@ -257,4 +267,10 @@ export interface SetAside {
   readonly version: Version | null;
   /** Where it can be read again: a sequence of the origin's log, or a revision of the own bucket. */
   readonly at: { readonly created: string; readonly position: number };
+}
+
+/** What the site's state has of it. */
+export interface SetAsideRecord extends SetAside {
+  /** When it was noted, by the local clock; 0 where that is not known. */
+  readonly sinceMs: number;
 }

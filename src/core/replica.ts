@@ -65,6 +65,8 @@ export interface Replica {
   /** The own log names another version for a revision that we stamped, or one of a revision that the tail has not shown yet:
    *  another gateway of this site was first. */
   adopt(logged: LoggedOperation): void;
+  /** The entry was logged again under another version. */
+  renamed(key: Key, version: Version, base: Operation["base"]): void;
   /** Once, when the tail has caught up: the own operations that the bucket shows an older entry in place of, or the values
    *  that it has no message of. Known is then what the bucket has, so that they can be applied like any other, and a local
    *  write is above them all the same. The log's memory goes with it. */
@@ -284,6 +286,11 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
       if (current?.revision !== identity.revision) return;
       const { version, base, kind, expiresUs } = operation;
       set(operation.key, { version, base, kind, revision: current.revision }, expiresUs);
+    },
+
+    renamed(key, version, base) {
+      const current = knownByKey.get(key);
+      if (current !== undefined) set(key, { ...current, version, base });
     },
 
     takeLost() {

@@ -6,9 +6,9 @@
 import type { GatewayConfig, ReloadPlan } from "../config/config.js";
 import { bucketsOf, planReload } from "../config/diff.js";
 import { createBucketCounters } from "../core/counters.js";
-import { GatewayError, toGatewayError } from "../core/errors.js";
+import { toGatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
-import type { BucketName, SiteId } from "../core/ids.js";
+import type { BucketName } from "../core/ids.js";
 import type { Clock, Random } from "../core/ports.js";
 import type { Result } from "../core/result.js";
 import type { Connections, Lease } from "../nats/connections.js";
@@ -19,8 +19,9 @@ import { createAdmission } from "./admission.js";
 import { type BuildDeps, buildBucketPorts, buildSitePorts, reach } from "./build.js";
 import { createHeart } from "./heart.js";
 import type { Holder } from "./lease.js";
-import type { CountersByBucket, GatewayStatus, PauseOutcome, PausedBy, ReconcileRequest, ReloadOutcome, Role } from "./status.js";
-import { type LoadedConfig, createStatus, iso, peersOf } from "./snapshot.js";
+import { type Requests, createRequests } from "./requests.js";
+import { type LoadedConfig, createStatus } from "./snapshot.js";
+import type { CountersByBucket, GatewayStatus, ReloadOutcome, Role } from "./status.js";
 import { type Supervisor, createSupervisor } from "./supervisor.js";
 
 export interface GatewayDeps {
@@ -39,18 +40,11 @@ export interface GatewayDeps {
   readonly holder: Holder | null;
 }
 
-export interface Gateway {
+export interface Gateway extends Requests {
   /** Applies a config text; one at a time, in the order of the calls. Never rejects. */
   reload(text: string): Promise<ReloadOutcome>;
   /** Notes, when its turn comes, that there is no text to apply: the running config stays. Never rejects. */
   refuse(problems: readonly string[]): Promise<ReloadOutcome>;
-  /** Asks for a round with every peer of the bucket. KVGW_USAGE for an unknown bucket, KVGW_BUCKET_NOT_RUNNING, KVGW_STANDBY. */
-  reconcile(bucket: string): ReconcileRequest;
-  /** Resolves when nothing of the bucket runs any more; stays so until `resume`, also after a restart.
-   *  KVGW_USAGE for an unknown bucket, KVGW_UNREACHABLE, KVGW_STATE_UNAVAILABLE, KVGW_STANDBY. */
-  pause(bucket: string): Promise<PauseOutcome>;
-  /** Takes that back, and ends a parking. A pause in the config stays. Fails as `pause` does. */
-  resume(bucket: string): Promise<PauseOutcome>;
   config(): GatewayConfig | null;
   status(): GatewayStatus;
   counters(): CountersByBucket;
@@ -213,40 +207,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
     return outcome;
   }
 
-  function supervisorOf(bucket: string): Supervisor {
-    const why = admission.standby();
-    if (why !== null) throw why;
-    const found = supervisorByBucket.get(bucket as BucketName);
-    if (found !== undefined) return found;
-    const known = [...supervisorByBucket.keys()];
-    const buckets = known.length > BUCKETS_NAMED ? `${known.length} others` : known.join(", ") || "none";
-    throw new GatewayError("KVGW_USAGE", `this gateway runs no bucket ${bucket}; its buckets: ${buckets}`);
-  }
-
-  function requestRounds(bucket: string): ReconcileRequest {
-    const supervisor = supervisorOf(bucket);
-    const requestedAt = iso(clock.nowMs());
-    if (!supervisor.reconcile()) throw notRunning(supervisor);
-    const { name } = supervisor.config();
-    return { bucket: name, requestedAt, peers: peersOf(supervisor, loaded?.config.site ?? ("" as SiteId)) };
-  }
-
-  /** Behind a reload that is being applied, which may replace the supervisor. */
-  function pauseOrResume(bucket: string, act: (supervisor: Supervisor) => Promise<void>): Promise<PauseOutcome> {
-    return afterAll(async () => {
-      const supervisor = supervisorOf(bucket);
-      await act(supervisor);
-      const [state, pausedBy] = [supervisor.state(), supervisor.pausedBy()];
-      return { bucket: supervisor.config().name, state, pausedBy, message: pauseMessage(bucket, pausedBy) };
-    });
-  }
-
   return {
     reload: (text) => inTurn(() => reloadNow(text)),
     refuse: (problems) => inTurn(() => refuse(problems)),
-    reconcile: requestRounds,
-    pause: (bucket) => pauseOrResume(bucket, (supervisor) => supervisor.pause()),
-    resume: (bucket) => pauseOrResume(bucket, (supervisor) => supervisor.resume()),
+    ...createRequests({ clock, supervisorByBucket, site: () => loaded?.config.site, standby: admission.standby, afterAll }),
     config: () => loaded?.config ?? null,
     status() {
       const { version, configPath } = deps;
@@ -269,27 +233,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
       }
     },
   };
-}
-
-/** Named in a message; more would not be read. */
-const BUCKETS_NAMED = 20;
-
-function notRunning(supervisor: Supervisor): GatewayError {
-  const { name } = supervisor.config();
-  const state = supervisor.state();
-  const pausedBy = supervisor.pausedBy();
-  const because = supervisor.reason()?.message ?? (pausedBy.length > 0 ? pauseMessage(name, pausedBy) : "it has not begun yet");
-  const next = state === "parked" ? `mend it, then kvgw resume ${name}` : state === "paused" ? "" : "it is tried again by itself";
-  const message = `bucket ${name} is ${state}: ${because}${next === "" ? "" : `; ${next}`}`;
-  return new GatewayError("KVGW_BUCKET_NOT_RUNNING", message);
-}
-
-function pauseMessage(bucket: string, pausedBy: readonly PausedBy[]): string {
-  const because: Record<PausedBy, string> = {
-    config: "the config says paused: true, which wins over resume; remove it there",
-    request: `until kvgw resume ${bucket}, also after a restart`,
-  };
-  return pausedBy.length === 0 ? "nothing pauses it" : pausedBy.map((by) => because[by]).join(", and ");
 }
 
 const NOTHING = { started: [], stopped: [], restarted: [], updated: [], kept: 0, problems: [] } as const;

@@ -136,7 +136,7 @@ const NOTHING_YET: PeerSnapshot & SweepSnapshot = {
   ...{ state: "starting", reason: null, lagOperations: 0, lagSeconds: 0, checkpoint: 0, lastHeardMs: 0, sweepBlocked: 0 },
 };
 
-const isoOrNull = (ms: number): string | null => (ms === 0 ? null : iso(ms));
+export const isoOrNull = (ms: number): string | null => (ms === 0 ? null : iso(ms));
 
 function conflicts(counters: BucketCounters): number {
   let sum = 0;

@@ -5,6 +5,8 @@
 import type { BucketCounters, RoundResult } from "../core/counters.js";
 import type { BucketState, PeerState, Reason } from "../core/events.js";
 import type { BucketName, SiteId } from "../core/ids.js";
+import type { OperationKind } from "../core/operation.js";
+import type { SetAsideReason } from "../core/ports.js";
 
 export interface GatewayStatus {
   readonly site: SiteId;
@@ -110,6 +112,47 @@ export interface PauseOutcome {
   /** Empty where nothing pauses the bucket any more. */
   readonly pausedBy: readonly PausedBy[];
   readonly message: string;
+}
+
+/** An operation that could not be applied or logged. */
+export interface SetAsideItem {
+  readonly key: string;
+  readonly origin: string;
+  readonly reason: SetAsideReason;
+  readonly detail: string;
+  readonly kind: OperationKind | null;
+  /** `<ts> <site>`, and its time; null where the operation could not be read. */
+  readonly version: string | null;
+  readonly versionAt: string | null;
+  readonly since: string | null;
+}
+
+export interface SetAsideList {
+  readonly bucket: BucketName;
+  /** Of all; the newest of them are listed. */
+  readonly count: number;
+  readonly operations: readonly SetAsideItem[];
+}
+
+/** Of one key, of all origins or of one; or all. */
+export interface SetAsideSelection {
+  readonly key: string | null;
+  readonly origin: string | null;
+}
+
+/** What became of a request to release or to drop: what it was carried out for, and what not, and why. */
+export interface SetAsideChange {
+  readonly bucket: BucketName;
+  readonly done: readonly SetAsideItem[];
+  readonly refused: readonly (SetAsideItem & { readonly message: string })[];
+}
+
+export interface BucketSetAsides {
+  list(): SetAsideList;
+  /** Has operations tried again, whatever the reason was. KVGW_USAGE for an unknown key, KVGW_STATE_UNAVAILABLE. */
+  release(selection: SetAsideSelection): Promise<SetAsideChange>;
+  /** Forgets them; what a peer still has is found again by the next round. Fails as `release` does. */
+  drop(selection: SetAsideSelection): Promise<SetAsideChange>;
 }
 
 /** Counters of every bucket that runs, for the metrics. */

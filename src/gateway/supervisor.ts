@@ -14,6 +14,7 @@ import { BACKOFF_RESET_MS, PARK_AFTER_FAILURES } from "../core/limits.js";
 import type { Clock, Random } from "../core/ports.js";
 import { type PipelinePorts, type PipelineSnapshot, createPipeline } from "../pipeline/pipeline.js";
 import { createBackoff, wait } from "../pipeline/retry.js";
+import type { SetAsides } from "../pipeline/set-aside-retry.js";
 import { LIFE, type LifeInput } from "../pipeline/state.js";
 import type { BucketPorts } from "./build.js";
 import type { PausedBy } from "./status.js";
@@ -34,6 +35,8 @@ export interface Supervisor {
   update(config: BucketConfig): void;
   /** Asks for a round of reconcile with every peer; false where the bucket does not run. */
   reconcile(): boolean;
+  /** Null where the bucket does not run. */
+  setAsides(): SetAsides | null;
   /** Pauses on request: resolves when nothing runs any more. KVGW_UNREACHABLE, KVGW_STATE_UNAVAILABLE: nothing changes. */
   pause(): Promise<void>;
   /** Takes a request to pause back, and ends a parking. Fails as `pause` does. */
@@ -208,6 +211,7 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
       if (underWay) pipeline.reconcile();
       return underWay;
     },
+    setAsides: () => (underWay ? pipeline.setAsides() : null),
     async pause() {
       await savePause(true);
       await interrupt();

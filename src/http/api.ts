@@ -45,7 +45,7 @@ const STATUS_BY_CODE: Partial<Record<ErrorCode, number>> = {
   KVGW_STATE_UNAVAILABLE: 503,
 };
 
-function actOnBucket(status: number, act: (bucket: string) => unknown) {
+export function actOnBucket(status: number, act: (bucket: string) => unknown) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { bucket } = request.params as { readonly bucket: string };
     try {

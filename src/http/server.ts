@@ -13,8 +13,9 @@ import { SECURITY_HEADERS, isHostAllowed, isOriginAllowed } from "./guard.js";
 import { type HealthDeps, registerHealth } from "./health.js";
 import { type MetricsDeps, registerMetrics } from "./metrics.js";
 import { type PageDeps, registerPage } from "./page.js";
+import { type SetAsideDeps, registerSetAside } from "./set-aside.js";
 
-export type HttpDeps = ApiDeps & HealthDeps & MetricsDeps & PageDeps;
+export type HttpDeps = ApiDeps & SetAsideDeps & HealthDeps & MetricsDeps & PageDeps;
 
 export interface HttpAddress {
   readonly host: string;
@@ -91,6 +92,7 @@ function registerRoutes(app: FastifyInstance, deps: HttpDeps): void {
   registerHealth(app, deps);
   registerMetrics(app, deps);
   registerApi(app, deps);
+  registerSetAside(app, deps);
   registerPage(app, deps);
   refuseOtherMethods(app, new Map(methodsByPath));
 }

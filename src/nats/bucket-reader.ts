@@ -13,7 +13,7 @@ import { type EntryContext, toEntry } from "./entry.js";
 import { API_ERROR, isApiError, toFailure } from "./failure.js";
 import { headerLine, isoToNanos } from "./message.js";
 import { scanStream } from "./scan.js";
-import { findStream, lastExisting, streamManager } from "./streams.js";
+import { findStream, lastExisting, lastMessage, streamManager } from "./streams.js";
 import { bucketPrefix, bucketStream, everythingBelow, verifyConsumers } from "./subjects.js";
 
 export interface BucketPlace {
@@ -62,11 +62,11 @@ export function createBucketReader(place: BucketPlace, bucket: BucketName, where
       }),
 
     scan: (onEntry) =>
-      attempt((api) => {
+      attempt(() => {
         const subject = everythingBelow(prefix);
         const consumer = { consumerPrefix: verifyConsumers(place.newToken()), epoch: 1 };
         const source = { ...place, ...consumer, stream, windowMessages: () => READ_WINDOW_MESSAGES, from: { lastPerSubject: subject } };
-        const findLast = () => lastExisting(api, stream, subject);
+        const findLast = () => lastExisting(place, stream, subject);
         return scanStream(source, findLast, (message, block, { streamSequence, timestampNs }) => {
           const key = message.subject.slice(prefix.length);
           onEntry(toEntry({ key, value: message.data, revision: streamSequence, timestampNs, block }, context));
@@ -74,9 +74,8 @@ export function createBucketReader(place: BucketPlace, bucket: BucketName, where
       }),
 
     read: (key) =>
-      attempt(async (api) => {
-        // The keeper of the stream answers, not a replica that may lag behind.
-        const stored = await api.streams.getMessage(stream, { last_by_subj: prefix + key }).catch(nullIfNoStream);
+      attempt(async () => {
+        const stored = await lastMessage(place, stream, prefix + key).catch(nullIfNoStream);
         if (stored === null) return null;
         const { data: value, seq: revision, timestamp } = stored;
         return toEntry({ key, value, revision, timestampNs: isoToNanos(timestamp), block: blockOf(stored) }, context);

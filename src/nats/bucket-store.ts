@@ -7,14 +7,14 @@ import { type JetStreamManager, StorageType, type StreamInfo } from "@nats-io/je
 import { Kvm } from "@nats-io/kv";
 import type { BucketConfig } from "../config/config.js";
 import { GatewayError } from "../core/errors.js";
-import type { BucketName, SiteId } from "../core/ids.js";
+import type { BucketName, Key, SiteId } from "../core/ids.js";
 import { READ_WINDOW_MESSAGES } from "../core/limits.js";
-import type { BucketInfo, BucketStore, Clock, Reader, TailHandlers } from "../core/ports.js";
-import { applyHeaders, toOutcome } from "./bucket-write.js";
+import type { BucketInfo, BucketStore, Clock, Reader, TailHandlers, WriteOutcome } from "../core/ports.js";
+import { applyHeaders, plainHeaders, toOutcome } from "./bucket-write.js";
 import type { Lease } from "./connections.js";
 import { type EntryContext, toEntry } from "./entry.js";
 import { toFailure } from "./failure.js";
-import { isoToNanos, storedHeaderBlock } from "./message.js";
+import { type ReadyHeaders, isoToNanos, storedHeaderBlock } from "./message.js";
 import { openPullReader } from "./pull-reader.js";
 import { scanStream } from "./scan.js";
 import type { StreamLooks } from "./stream-looks.js";
@@ -42,12 +42,21 @@ interface Settings extends EntryContext {
 
 export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, create: BucketConfig["create"]): BucketStore {
   const { lease, clock } = deps;
+  const here = { lease, clock, domain: null };
   const stream = bucketStream(bucket);
   const prefix = bucketPrefix(bucket);
   const where = `bucket ${bucket}`;
   let settings: Settings = {
     ...{ created: "", maxAgeUs: 0, clockOffsetUs: deps.clockOffsetUs, messageTtl: false, history: 1 },
   };
+
+  function publish(key: Key, value: Uint8Array, headers: ReadyHeaders, done: (outcome: WriteOutcome) => void): void {
+    try {
+      lease.link().publisher.publish(subjectOf(prefix, key), value, headers, (answer) => done(toOutcome(answer, where)));
+    } catch (thrown) {
+      done({ kind: "failed", error: toFailure(thrown, where) });
+    }
+  }
 
   return {
     async open() {
@@ -72,7 +81,7 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
     async read(key) {
       try {
         const subject = subjectOf(prefix, key);
-        const stored = await lease.whileUp(async () => lastMessage(await streamManager(lease, null), stream, subject));
+        const stored = await lease.whileUp(() => lastMessage(here, stream, subject));
         if (stored === null) return null;
         const { seq: revision, data: value, timestamp } = stored;
         const message = { key, value, revision, timestampNs: isoToNanos(timestamp), block: storedHeaderBlock(stored) };
@@ -93,11 +102,10 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
 
     async scan(onKey) {
       try {
-        const api = await streamManager(lease, null);
         const from = { lastPerSubject: everythingBelow(prefix) };
-        const place = { lease, clock, domain: null, stream, consumerPrefix: bucketScanConsumers(deps.site), epoch: deps.epoch };
+        const place = { ...here, stream, consumerPrefix: bucketScanConsumers(deps.site), epoch: deps.epoch };
         const source = { ...place, windowMessages: () => READ_WINDOW_MESSAGES, from, headersOnly: true };
-        const findLast = () => lease.whileUp(() => lastExisting(api, stream, from.lastPerSubject));
+        const findLast = () => lease.whileUp(() => lastExisting(here, stream, from.lastPerSubject));
         await scanStream(source, findLast, ({ subject }, _block, { streamSequence }) =>
           onKey(subject.slice(prefix.length), streamSequence),
         );
@@ -107,14 +115,10 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
     },
 
     apply(operation, expected, done) {
-      const headers = applyHeaders(operation, expected, settings, clock.nowMs() * 1_000);
-      try {
-        const subject = subjectOf(prefix, operation.key);
-        lease.link().publisher.publish(subject, operation.value, headers, (answer) => done(toOutcome(answer, where)));
-      } catch (thrown) {
-        done({ kind: "failed", error: toFailure(thrown, where) });
-      }
+      publish(operation.key, operation.value, applyHeaders(operation, expected, settings, clock.nowMs() * 1_000), done);
     },
+
+    write: (key, value, expected) => new Promise((resolve) => publish(key, value, plainHeaders(expected), resolve)),
 
     async forget(key, upTo) {
       try {
@@ -200,9 +204,7 @@ async function openTail(
   }
 
   const findTarget = async () => {
-    target = await lease.whileUp(async () =>
-      lastExisting(await streamManager(lease, null), stream, everythingBelow(prefix)),
-    );
+    target = await lease.whileUp(() => lastExisting({ lease, clock, domain: null }, stream, everythingBelow(prefix)));
     check();
   };
   const lose = (thrown: unknown) => handlers.onLost(toFailure(thrown, `tail of ${stream}`));

@@ -24,6 +24,9 @@ export function applyHeaders(operation: Operation, expected: number, settings: W
   return readyHeaders(lines);
 }
 
+/** Nothing but the compare-and-set. */
+export const plainHeaders = (expected: number): ReadyHeaders => readyHeaders(headerLine(HEADER.expectedSubjectSequence, expected));
+
 /** The deadline as it is, and what remains of it as the server takes it: whole seconds, by its own clock. */
 function lifeHeaders(expiresUs: number | null, { messageTtl, maxAgeUs, history }: WriteSettings, nowUs: number): string {
   if (expiresUs === null) return messageTtl && maxAgeUs > 0 ? headerLine(HEADER.ttl, TTL_NEVER) : "";

@@ -26,6 +26,8 @@ import { type Publisher, createPublisher } from "./publisher.js";
 export interface Link {
   readonly nats: NatsConnection;
   readonly publisher: Publisher;
+  /** Streams that are known to be made, for `streams.ts`; as many as this gateway works with. */
+  readonly made: Set<string>;
 }
 
 export interface Lease {
@@ -205,7 +207,7 @@ async function keepConnected(deps: ConnectionDeps, site: SiteConfig, shared: Sha
       if (shared.ended) return void (await nats.close());
       attempt = 0;
       shared.failure = null;
-      shared.link = { nats, publisher: createPublisher(nats, deps.clock, deps.onBug) };
+      shared.link = { nats, publisher: createPublisher(nats, deps.clock, deps.onBug), made: new Set() };
       change(deps, site, shared, true, nats.getServer());
       await serve(deps, site, shared, nats);
       shared.link.publisher.close();

@@ -40,7 +40,7 @@ export function createLogReader(place: BucketPlace, names: LogNames, where: stri
         if ((await findStream(api, stream)) === null) return;
         const consumer = { consumerPrefix: verifyConsumers(place.newToken()), epoch: 1, headersOnly: true };
         const source = { ...place, ...consumer, stream, windowMessages: () => READ_WINDOW_MESSAGES, from: { sequence: 1 } };
-        const findLast = () => lastExisting(api, stream, ANY_SUBJECT);
+        const findLast = () => lastExisting(place, stream, ANY_SUBJECT);
         await scanStream(source, findLast, (message, block, { streamSequence: sequence }) => {
           const key = keyOfLogSubject(message.subject, prefix, names.site);
           const logged = decode({ key, block, payload: message.data, sequence }, true);
@@ -49,10 +49,10 @@ export function createLogReader(place: BucketPlace, names: LogNames, where: stri
       }),
 
     read: (key) =>
-      attempt(async (api) => {
+      attempt(async () => {
         if (!isKey(key)) return null;
         const subject = subjectOf(prefix, key);
-        const stored = await lastMessage(api, stream, subject).catch(nullIfNoStream);
+        const stored = await lastMessage(place, stream, subject).catch(nullIfNoStream);
         if (stored === null) return null;
         return decode({ key, block: storedHeaderBlock(stored), payload: stored.data, sequence: stored.seq }, false);
       }, VERIFY_READ_ATTEMPTS),

@@ -69,7 +69,7 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
         const context: LogContext = { origin: names.site, bucket: names.bucket, format: names.format, headersOnly: true };
         const consumerPrefix = scanConsumers(names.site);
         const source = { ...place, stream, consumerPrefix, windowMessages: () => READ_WINDOW_MESSAGES, headersOnly: true };
-        const findLast = () => lease.whileUp(() => lastExisting(api, stream, ANY_SUBJECT));
+        const findLast = () => lease.whileUp(() => lastExisting(place, stream, ANY_SUBJECT));
         await scanStream({ ...source, from: { sequence: from } }, findLast, (message, block, { streamSequence }) => {
           const key = keyOfLogSubject(message.subject, prefix, names.site);
           const read = readLogMessage({ key, block, payload: message.data, sequence: streamSequence }, context);
@@ -85,7 +85,7 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
     async read(key) {
       try {
         const subject = subjectOf(prefix, key);
-        const stored = await lease.whileUp(async () => lastMessage(await streamManager(lease, domain), stream, subject));
+        const stored = await lease.whileUp(() => lastMessage(place, stream, subject));
         if (stored === null) return null;
         const context: LogContext = { origin: names.site, bucket: names.bucket, format: names.format, headersOnly: false };
         const message = { key, block: storedHeaderBlock(stored), payload: stored.data, sequence: stored.seq };
@@ -107,7 +107,7 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
     async sequenceOf(key) {
       try {
         const subject = subjectOf(prefix, key);
-        return await lease.whileUp(async () => lastExisting(await streamManager(lease, domain), stream, subject));
+        return await lease.whileUp(() => lastExisting(place, stream, subject));
       } catch (thrown) {
         throw toFailure(thrown, where);
       }

@@ -36,7 +36,7 @@ export function createPeerLink(place: LogPlace, names: LogNames, reader: SiteId)
     async lastExisting() {
       const { created } = await find();
       try {
-        const last = await lease.whileUp(async () => lastExisting(await streamManager(lease, domain), stream, ANY_SUBJECT));
+        const last = await lease.whileUp(() => lastExisting(place, stream, ANY_SUBJECT));
         return { created, lastSequence: last };
       } catch (thrown) {
         throw toFailure(thrown, where);

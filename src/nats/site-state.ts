@@ -12,7 +12,7 @@ import type { Lease } from "./connections.js";
 import { API_ERROR, isApiError } from "./failure.js";
 import { headerValue } from "./message.js";
 import { scanStream } from "./scan.js";
-import { lastExisting, streamManager } from "./streams.js";
+import { lastExisting, streamManager, untilMade } from "./streams.js";
 import { HEADER, bucketPrefix, bucketStream, everythingBelow, stateBucket, stateConsumers } from "./subjects.js";
 
 export interface NatsSiteState extends SiteState {
@@ -28,8 +28,12 @@ export function createSiteState(lease: Lease, site: SiteId, clock: Clock): NatsS
   /** The bucket is opened once per connection; a reconnect keeps it. */
   async function store(): Promise<KV> {
     const { nats } = lease.link();
-    if (open?.nats !== nats) open = { nats, kv: await new Kvm(nats).create(bucket, { history: 1 }) };
-    return open.kv;
+    if (open?.nats === nats) return open.kv;
+    const kv = await new Kvm(nats).create(bucket, { history: 1 });
+    // Another gateway of this site may be making it.
+    await untilMade({ lease, clock, domain: null }, await streamManager(lease, null), stream);
+    open = { nats, kv };
+    return kv;
   }
 
   async function attempt<T>(work: (kv: KV) => Promise<T>): Promise<T> {
@@ -62,12 +66,11 @@ export function createSiteState(lease: Lease, site: SiteId, clock: Clock): NatsS
     keys: (prefix) => attempt(async (kv) => withRecord(kv, await keysBelow(lease, bucket, prefix))),
     scan: (prefix, onRecord) =>
       attempt(async (kv) => {
-        const api = await streamManager(lease, null);
         const below = everythingBelow(`${bucketPrefix(bucket)}${prefix}.`);
         const consumerPrefix = stateConsumers(site, hash128(prefix));
         const place = { lease, clock, domain: null, stream, consumerPrefix, epoch: await kv.put("epoch", "") };
         const source = { ...place, windowMessages: () => READ_WINDOW_MESSAGES, from: { lastPerSubject: below } };
-        await scanStream(source, () => lastExisting(api, stream, below), (message, block) => {
+        await scanStream(source, () => lastExisting(place, stream, below), (message, block) => {
           if (headerValue(block, HEADER.kvOperation) !== null) return;
           onRecord(message.subject.slice(bucketPrefix(bucket).length), message.json<unknown>());
         });

@@ -1,11 +1,18 @@
 /** The few questions that all adapters ask JetStream about streams, over a lease and within a domain. */
 import { type JetStreamManager, type StoredMsg, type StreamInfo, jetstreamManager } from "@nats-io/jetstream";
-import { REQUEST_TIMEOUT_MS } from "../core/limits.js";
-import type { StreamMark } from "../core/ports.js";
+import { REQUEST_TIMEOUT_MS, YOUNG_STREAM_MS, YOUNG_STREAM_WAIT_MS } from "../core/limits.js";
+import type { Clock, StreamMark } from "../core/ports.js";
 import type { Lease } from "./connections.js";
 import { API_ERROR, isApiError } from "./failure.js";
 import { isoToNanos } from "./message.js";
 import { apiPrefix } from "./subjects.js";
+
+export interface StreamPlace {
+  readonly lease: Lease;
+  /** The JetStream domain behind the lease, null for the server's own. */
+  readonly domain: string | null;
+  readonly clock: Clock;
+}
 
 /** Sends nothing: a manager is only a set of functions over the connection. */
 export function streamManager(lease: Lease, domain: string | null): Promise<JetStreamManager> {
@@ -27,7 +34,9 @@ export async function findStream(api: JetStreamManager, stream: string): Promise
 }
 
 /** The last message that exists below a subject, null if none does. Asked of the leader: a replica may lag behind. */
-export async function lastMessage(api: JetStreamManager, stream: string, subject: string): Promise<StoredMsg | null> {
+export async function lastMessage(place: StreamPlace, stream: string, subject: string): Promise<StoredMsg | null> {
+  const api = await streamManager(place.lease, place.domain);
+  await untilMade(place, api, stream);
   try {
     return await api.streams.getMessage(stream, { last_by_subj: subject });
   } catch (thrown) {
@@ -37,8 +46,27 @@ export async function lastMessage(api: JetStreamManager, stream: string, subject
 }
 
 /** Its sequence, 0 if there is none. The stream's last sequence itself may be gone. */
-export const lastExisting = async (api: JetStreamManager, stream: string, subject: string): Promise<number> =>
-  (await lastMessage(api, stream, subject))?.seq ?? 0;
+export const lastExisting = async (place: StreamPlace, stream: string, subject: string): Promise<number> =>
+  (await lastMessage(place, stream, subject))?.seq ?? 0;
+
+/** nats-server 2.9.10 dies of a request for a message of a stream that it is just making: the stream can be found already,
+ *  and has no store yet (seen; 2.10.27 and 2.15.1 answer). So there a young stream is given time first, once per connection.
+ *  Behind a domain it may be another server than the connected one. */
+export async function untilMade({ lease, domain, clock }: StreamPlace, api: JetStreamManager, stream: string): Promise<void> {
+  const { nats, made } = lease.link();
+  const name = `${domain ?? ""} ${stream}`;
+  if (made.has(name) || (domain === null && !isBefore210(nats.info?.version))) return;
+  const { created } = await api.streams.info(stream);
+  if (clock.nowMs() - Date.parse(created) < YOUNG_STREAM_MS) {
+    await new Promise<void>((resolve) => clock.schedule(YOUNG_STREAM_WAIT_MS, resolve));
+  }
+  made.add(name);
+}
+
+function isBefore210(version = ""): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major < 2 || (major === 2 && minor < 10);
+}
 
 /** Without a trace. The server takes the first sequence that stays. */
 export async function purgeUpTo(api: JetStreamManager, stream: string, subject: string, upTo: number): Promise<void> {

@@ -11,6 +11,7 @@
  * was decided against a version which nobody knows: its successor may give the write a higher one, and log it.
  */
 import type { BucketConfig } from "../config/config.js";
+import { formatSeconds } from "../core/age.js";
 import type { BucketCounters } from "../core/counters.js";
 import { observeLatency, peerCounters } from "../core/counters.js";
 import { APPLY, type Decision, STALE } from "../core/decision.js";
@@ -21,9 +22,10 @@ import { type Operation, asOfNow } from "../core/operation.js";
 import type { ConflictPolicy } from "../core/policy/policy.js";
 import type { BucketStore, Clock, SetAsideReason, WriteOutcome } from "../core/ports.js";
 import type { Known, Replica } from "../core/replica.js";
-import { compareVersions } from "../core/version.js";
+import { type Version, compareVersions } from "../core/version.js";
 import type { Appender } from "./append.js";
 import type { CausalityGuard } from "./causality.js";
+import type { ClockGuard } from "./clock-guard.js";
 import { createFailures } from "./failures.js";
 import type { KeyGate } from "./key-gate.js";
 import type { TailPosition } from "./tail-position.js";
@@ -31,8 +33,9 @@ import type { TailPosition } from "./tail-position.js";
 export interface Applier {
   /** Called back once, when the operation is applied, ignored, or noted as set aside. */
   submit(operation: Operation, peer: SiteId, settled: Settled): void;
-  /** Writes an own operation that was logged long ago, where it is above what the bucket has. Resolves when it is settled. */
-  restore(operation: Operation): Promise<void>;
+  /** Writes an own operation from the own log, where it is above what the bucket has, or where that is still `over`.
+   *  Resolves when it is settled. */
+  restore(operation: Operation, over?: Version | null): Promise<void>;
   /** Writes a tombstone that is known already, for a bucket that still has a value of the key: at the revision that is
    *  known now or below, and not where there is no message at all. Resolves when it is settled. */
   bury(tombstone: Operation): Promise<void>;
@@ -57,6 +60,7 @@ export interface ApplierDeps {
   readonly replica: Replica;
   readonly causality: CausalityGuard;
   readonly isLogged: Appender["isLogged"];
+  readonly guard: Pick<ClockGuard, "standing" | "holdsBack">;
   readonly gate: KeyGate;
   readonly position: TailPosition;
   readonly counters: BucketCounters;
@@ -71,6 +75,8 @@ interface Flight {
   /** Null for an operation of this site. */
   readonly peer: SiteId | null;
   readonly settled: Settled;
+  /** Whatever the versions say, it replaces this one. */
+  readonly over: Version | null;
   attempts: number;
   /** Attempts lost in a row to another write of the key. */
   races: number;
@@ -85,7 +91,7 @@ interface Flight {
 }
 
 export function createApplier(deps: ApplierDeps): Applier {
-  const { replica, store, policy, clock, signal, causality, gate } = deps;
+  const { replica, store, policy, clock, signal, causality, guard, gate } = deps;
   // One flight per key with a chain behind it, and the end of each chain: a hot key stays in order.
   const flightByKey = new Map<Key, { first: Flight; last: Flight }>();
   const ready: Flight[] = [];
@@ -108,14 +114,23 @@ export function createApplier(deps: ApplierDeps): Applier {
   function attempt(flight: Flight): void {
     if (signal.aborted) return;
     const operation = asOfNow(flight.operation, clock.nowMs() * 1_000);
-    const known = replica.get(operation.key);
-    const decision = flight.buried === null ? policy.decide(known, operation) : decideBurial(known, operation, flight.buried);
+    const { key, version } = operation;
+    const decision = decide(flight, operation);
     if (decision.outcome !== "apply") return finish(flight, decision);
-    if (!deps.isLogged(operation.key, () => begin(flight))) return;
+    if (flight.peer !== null && guard.holdsBack(key, version)) return tooEarly(flight);
+    if (!deps.isLogged(key, () => begin(flight))) return;
     if (!causality.cover(operation, () => begin(flight))) return;
-    const expected = replica.revision(operation.key);
-    gate.close(operation.key);
+    const expected = replica.revision(key);
+    gate.close(key);
     store.apply(operation, expected, (outcome) => land(flight, operation, expected, decision, outcome));
+  }
+
+  function decide({ over, buried }: Flight, operation: Operation): Decision {
+    const { key, version } = operation;
+    const known = replica.get(key);
+    if (buried !== null) return decideBurial(known, operation, buried);
+    const isReplaced = over !== null && known !== undefined && compareVersions(known.version, over) === 0;
+    return policy.decide(isReplaced ? undefined : guard.standing(key, known, version), operation);
   }
 
   function land(flight: Flight, operation: Operation, expected: number, decision: Decision, outcome: WriteOutcome): void {
@@ -178,6 +193,12 @@ export function createApplier(deps: ApplierDeps): Applier {
     leave(flight);
   }
 
+  function tooEarly(flight: Flight): void {
+    const aheadMs = flight.operation.version.ts / 1_000 - clock.nowMs();
+    flight.settled.refuse("far_future", `its version is ${formatSeconds(aheadMs / 1_000)} ahead of the clock here`);
+    leave(flight);
+  }
+
   function finish(flight: Flight, decision: Decision): void {
     count(deps.counters, flight, decision, clock.nowMs());
     flight.settled.done();
@@ -195,9 +216,9 @@ export function createApplier(deps: ApplierDeps): Applier {
     begin(chain.first);
   }
 
-  function submit(operation: Operation, peer: SiteId | null, settled: Settled, buried: Revision | null = null): void {
+  function submit(operation: Operation, peer: SiteId | null, settled: Settled, way: Partial<Pick<Flight, "over" | "buried">> = {}): void {
     const counts = { attempts: 0, races: 0, failing: null, unanswered: 0 };
-    const flight: Flight = { operation, peer, settled, ...counts, buried, next: null };
+    const flight: Flight = { operation, peer, settled, ...counts, over: null, buried: null, ...way, next: null };
     outstanding++;
     const chain = flightByKey.get(operation.key);
     if (chain !== undefined) {
@@ -211,9 +232,10 @@ export function createApplier(deps: ApplierDeps): Applier {
 
   return {
     submit: (operation, peer, settled) => submit(operation, peer, settled),
+    restore: (operation, over = null) =>
+      new Promise((done) => submit(operation, null, { done, refuse: () => done() }, { over })),
     bury: (tombstone) =>
-      new Promise((done) => submit(tombstone, null, { done, refuse: () => done() }, replica.revision(tombstone.key))),
-    restore: (operation) => new Promise((done) => submit(operation, null, { done, refuse: () => done() })),
+      new Promise((done) => submit(tombstone, null, { done, refuse: () => done() }, { buried: replica.revision(tombstone.key) })),
     isBusy: (key) => flightByKey.has(key),
     outstanding: () => outstanding,
   };

@@ -17,7 +17,7 @@ export interface CaptureDeps {
   readonly bucketCreated: string;
   readonly replica: Replica;
   readonly causality: Causality;
-  readonly appender: Appender;
+  readonly appender: Pick<Appender, "append">;
   readonly holding: Holding;
   readonly gate: KeyGate;
   readonly position: TailPosition;

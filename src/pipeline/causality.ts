@@ -10,7 +10,8 @@
  * overwritten where the message itself is gone. The price: for those few seconds after a start, our writes are stamped
  * up to as much ahead, and win over a peer's of the same seconds.
  *
- * The floor never falls. Records go once the floor has passed them. Nothing is written while nothing is applied (I13).
+ * The floor never falls, but for one case: a clock that was far ahead has written it, and is right again. Records go once
+ * the floor has passed them. Nothing is written while nothing is applied (I13).
  *
  * Every save follows the record that was seen last, so one that comes late, from a gateway that is dead, cannot lower what
  * was saved since. Whoever is refused takes in what is there: the higher floor, and of each key the higher record.
@@ -25,6 +26,8 @@ import type { Causality } from "../core/replica.js";
 export interface CausalityGuard extends Causality {
   /** Whether `operation` may be sent now. If not, `then` is called once it may, durably. */
   cover(operation: Operation, then: () => void): boolean;
+  /** Nothing above `limitUs` counts any more: see `clock-guard.ts`. */
+  lowerTo(limitUs: number): void;
   /** Resolves when what is being saved now is, or has failed. */
   settled(): Promise<void>;
 }
@@ -113,6 +116,15 @@ export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard
       start();
       return false;
     },
+    lowerTo(limitUs) {
+      foreign = lowered(foreign, limitUs);
+      const next = lowered(durable, limitUs);
+      leastUs = Math.min(leastUs, limitUs);
+      if (next === durable) return;
+      durable = next;
+      for (const [key, ts] of recordByKey) if (ts > limitUs) recordByKey.delete(key);
+      start();
+    },
     settled: () => saving ?? Promise.resolve(),
   };
 }
@@ -121,6 +133,13 @@ function higher(one: Floor, other: Floor): Floor {
   const recordByKey = new Map(one.recordByKey);
   for (const [key, ts] of other.recordByKey) recordByKey.set(key, Math.max(ts, recordByKey.get(key) ?? 0));
   return { floorUs: Math.max(one.floorUs, other.floorUs), recordByKey };
+}
+
+/** The same one where nothing of it is above the limit. */
+function lowered(floor: Floor, limitUs: number): Floor {
+  const records = [...floor.recordByKey].filter(([, ts]) => ts <= limitUs);
+  if (floor.floorUs <= limitUs && records.length === floor.recordByKey.size) return floor;
+  return { floorUs: Math.min(floor.floorUs, limitUs), recordByKey: new Map(records) };
 }
 
 /** The highest of the records where they are too many to be kept beside the floor, else nothing. */

@@ -16,7 +16,7 @@ import type { BucketMark, Seen } from "../core/seen.js";
 import { type Version, compareVersions } from "../core/version.js";
 import type { Appender } from "./append.js";
 import type { Applier } from "./apply.js";
-import { setGhostAside } from "./ghosts.js";
+import { type Ghosts, createGhosts } from "./ghosts.js";
 import type { Holding } from "./holding.js";
 import type { Marks } from "./marks.js";
 import { type Pace, createPace } from "./pace.js";
@@ -27,7 +27,10 @@ import { createBackoff } from "./retry.js";
 import { type Rounds, createRounds } from "./rounds.js";
 import { createRunClock } from "./run-clock.js";
 import { type Answers, createAnswers } from "./serve.js";
+import type { ClockGuard } from "./clock-guard.js";
+import type { OwnWrites } from "./own-writes.js";
 import type { SetAsideStore } from "./set-aside.js";
+import { type SetAsideRetries, createSetAsideRetries } from "./set-aside-retry.js";
 import { type Sweep, createSweep } from "./sweep.js";
 import type { TailPosition } from "./tail-position.js";
 import type { TombstoneRecords } from "./tombstone-records.js";
@@ -45,6 +48,7 @@ export interface Peers {
   readonly asked: Promise<void>;
   /** A round with every peer, as soon as may be. Resolves when each has been asked, with or without an answer. */
   reconcile(): Promise<void>;
+  readonly setAsides: SetAsideRetries;
   snapshot(): ReadonlyMap<SiteId, PeerSnapshot & SweepSnapshot>;
 }
 
@@ -61,6 +65,8 @@ export interface PeersDeps {
   readonly replica: Replica;
   readonly applier: Applier;
   readonly appender: Appender;
+  readonly guard: ClockGuard;
+  readonly ownWrites: Pick<OwnWrites, "logAgain">;
   readonly witness: Witness;
   readonly records: TombstoneRecords;
   readonly setAsides: SetAsideStore;
@@ -78,24 +84,35 @@ export interface PeersDeps {
   readonly observe: Observe;
   readonly onPeerUp: (peer: SiteId, callback: () => void) => () => void;
   readonly heartbeat: Heartbeat | null;
+  readonly onFatal: (thrown: unknown) => void;
   readonly signal: AbortSignal;
 }
 
 export function createPeers(deps: PeersDeps): Peers {
   const { ports, signal } = deps;
   const pace = createPace(createRunClock(deps.clock, signal), () => deps.config().limits.opsPerSecond);
-  const replications = new Map([...ports.peers].map(([peer, link]) => [peer, replicationOf(deps, peer, link, pace)]));
+  const { site, guard, replica, onFatal } = deps;
+  const { logAgain } = deps.ownWrites;
+  const ask = () => void reconcile();
+  const ghosts = ghostsOf(deps);
+  const account = { site, store: deps.setAsides, ghosts, guard, replica };
+  const retries = createSetAsideRetries({ ...account, reconcile: ask, logAgain, onFatal });
+  const replications = new Map([...ports.peers].map(([peer, link]) => [peer, replicationOf(deps, peer, link, pace, retries)]));
   const captured = (): BucketMark => ({ created: deps.info.created, sequence: deps.position.passed() });
   const sweep = sweepOf(deps, replications, captured);
-  const rejoin = rejoinOf(deps, () => void reconcile());
+  const rejoin = rejoinOf(deps, ghosts, ask);
   const answers = createAnswers({
     ...{ site: deps.site, replica: deps.replica, store: ports.store, clock: deps.clock, witness: deps.witness },
     fingerprint: () => fingerprintOf(deps.config(), deps.info),
     logged: () => deps.appender.logged(),
     isLogged: (key) => deps.appender.isLogged(key),
+    onAsked: (asker, skewMs) => {
+      if (ports.questions.has(asker)) guard.measured(asker, skewMs);
+    },
     ...{ start: deps.start, captured, marks: deps.marks, rejoin },
   });
-  const rounds = [...ports.questions].map(([peer, asked]) => roundsOf(deps, { peer, asked, answers, pace, rejoin }));
+  const parts = { answers, pace, rejoin, retries };
+  const rounds = [...ports.questions].map(([peer, asked]) => roundsOf(deps, { peer, asked, ...parts }));
   const reconcile = () => Promise.all(rounds.map((each) => each.request())).then(() => undefined);
   return {
     asked: Promise.all(rounds.map((each) => each.asked)).then(() => undefined),
@@ -111,6 +128,7 @@ export function createPeers(deps: PeersDeps): Peers {
       for (const replication of replications.values()) await replication.save(() => deps.records.durable());
     },
     reconcile,
+    setAsides: retries,
     snapshot: () =>
       new Map(
         [...replications].map(([peer, replication]) => [
@@ -121,11 +139,12 @@ export function createPeers(deps: PeersDeps): Peers {
   };
 }
 
-function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace): Replication {
+function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace, retries: SetAsideRetries): Replication {
   const { ports, applier, counters, clock, observe, signal, setAside, heartbeat } = deps;
   const { name: bucket, keys } = deps.config();
   return createReplication({
     ...{ bucket, peer, link, state: ports.state, applier, counters, clock, observe, signal, pace, setAside },
+    settled: (key, at, then) => retries.logSettled(peer, key, at, then),
     includes: createKeyFilter(keys),
     isUnknownAndOld: (key, version) => deps.replica.get(key) === undefined && deps.isOld(version),
     backoff: createBackoff(deps.random),
@@ -141,30 +160,35 @@ interface RoundParts {
   readonly answers: Answers;
   readonly pace: Pace;
   readonly rejoin: Rejoin;
+  readonly retries: SetAsideRetries;
 }
 
-function roundsOf(deps: PeersDeps, { peer, asked, answers, pace, rejoin }: RoundParts): Rounds {
-  const { replica, witness, marks, isOld, counters, clock, random, observe, signal } = deps;
+function roundsOf(deps: PeersDeps, { peer, asked, answers, pace, rejoin, retries }: RoundParts): Rounds {
+  const { replica, witness, marks, isOld, counters, clock, random, observe, guard, signal } = deps;
   return createRounds({
     ...{ bucket: deps.config().name, peer, peerAsked: asked, own: answers, replica, witness, marks, rejoin },
-    ...{ isOld, counters, clock, random, observe, signal },
+    ...{ isOld, counters, clock, random, observe, guard, signal },
     look: () => deps.vanished.look(),
-    isTaken: async ({ key, version }) =>
-      deps.applier.isBusy(key) || (await deps.setAsides.has(version.site, key, version)),
-    apply: (operation) => applyNow(deps, peer, operation, pace),
+    isTaken: async ({ key, version }) => deps.applier.isBusy(key) || (await retries.isTaken(key, version)),
+    apply: (operation) => applyNow(deps, peer, operation, pace, retries),
+    began: () => retries.beginRound(peer),
     intervalMs: () => deps.config().reconcileIntervalMs,
     wake: (callback) => deps.onPeerUp(peer, callback),
   });
 }
 
-function rejoinOf(deps: PeersDeps, ask: () => void): Rejoin {
-  const { site, ports, info, replica, marks, isBehind, isOld, appender, setAsides, observe } = deps;
-  const { name: bucket } = deps.config();
+function ghostsOf({ config, ports, info, replica, appender, setAsides }: PeersDeps): Ghosts {
   const { store, state } = ports;
+  return createGhosts({ bucket: config().name, bucketCreated: info.created, store, state, replica, appender, setAsides });
+}
+
+function rejoinOf(deps: PeersDeps, ghosts: Ghosts, ask: () => void): Rejoin {
+  const { site, ports, replica, marks, isBehind, isOld, observe } = deps;
+  const { name: bucket } = deps.config();
   return createRejoin({
     ...{ site, bucket, peers: [...ports.questions.keys()], marks, isBehind, isOld, replica, ask, observe },
     onOver: () => deps.holding.letGo(),
-    setAside: (key) => setGhostAside({ bucket, bucketCreated: info.created, store, state, replica, appender, setAsides }, key),
+    setAside: (key) => ghosts.setAside(key),
   });
 }
 
@@ -182,7 +206,7 @@ function sweepOf(deps: PeersDeps, replications: ReadonlyMap<SiteId, Replication>
 
 /** Whether the operation is what the site has now. An operation that comes as an answer stands in no log that is known
  *  here, so what is set aside of it names no place. */
-function applyNow(deps: PeersDeps, peer: SiteId, operation: Operation, pace: Pace): Promise<boolean> {
+function applyNow(deps: PeersDeps, peer: SiteId, operation: Operation, pace: Pace, retries: SetAsideRetries): Promise<boolean> {
   const { key, kind, version } = operation;
   return new Promise((resolve) => {
     const done = () => {
@@ -192,8 +216,14 @@ function applyNow(deps: PeersDeps, peer: SiteId, operation: Operation, pace: Pac
     const at = { created: "", position: 0 };
     pace.next(() =>
       deps.applier.submit(operation, peer, {
-        done,
-        refuse: (reason, detail) => deps.setAside({ key, origin: version.site, reason, detail, kind, version, at }, done),
+        done() {
+          retries.settled(key, version);
+          done();
+        },
+        refuse(reason, detail) {
+          deps.guard.expel(key, version);
+          deps.setAside({ key, origin: version.site, reason, detail, kind, version, at }, done);
+        },
       }),
     );
   });

@@ -26,6 +26,7 @@ import type {
 } from "../core/ports.js";
 import type { Logged } from "../core/pulse.js";
 import type { Replica } from "../core/replica.js";
+import { watchClock } from "./clock-watch.js";
 import { createEnd } from "./end.js";
 import { createExpiry } from "./expiry.js";
 import { type Peers, type SweepSnapshot, createPeers } from "./peers.js";
@@ -35,6 +36,7 @@ import { atMost, until, wait } from "./retry.js";
 import { createRunClock } from "./run-clock.js";
 import { restoreLost } from "./restore.js";
 import type { SetAsideStore } from "./set-aside.js";
+import type { SetAsides } from "./set-aside-retry.js";
 import { type Run, type Stages, prepare } from "./stages.js";
 import { createHealth } from "./state.js";
 
@@ -83,6 +85,8 @@ export interface Pipeline {
   logged(): Promise<Logged | null>;
   /** Asks for a round with every peer; nothing while no run has come so far. */
   reconcile(): void;
+  /** Of the run that goes on, null while none has come so far. */
+  setAsides(): SetAsides | null;
 }
 
 /** The parts of the run that goes on, for `snapshot`. */
@@ -106,6 +110,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     }),
     logged: () => running?.pulse?.logged() ?? Promise.resolve(null),
     reconcile: () => void running?.peers.reconcile(),
+    setAsides: () => running?.peers.setAsides ?? null,
   };
 }
 
@@ -131,13 +136,18 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     preparing = prepare({ ...deps, clock: createRunClock(deps.clock, working.signal) }, ports, run);
     stage = (await Promise.race([preparing, end.reached])) ?? null;
     if (stage === null) return;
-    peers = createPeers({ ...deps, ...stage, ports, signal: reading.signal });
+    peers = createPeers({ ...deps, ...stage, ports, onFatal: end.fail, signal: reading.signal });
     publish({ ...stage, peers, pulse: null });
     await Promise.race([stage.caughtUp, end.reached]);
     if (signal.aborted) return;
     const { clock, observe } = deps;
     const restoring = { ...stage, bucket: deps.config().name, log: ports.log, clock, observe, signal: working.signal };
-    restoreLost(restoring, stage.replica.takeLost(), peers.asked).catch(end.fail);
+    const maxClockSkewMs = () => deps.config().maxClockSkewMs;
+    const watching = { ...stage, retries: peers.setAsides, maxClockSkewMs, clock, signal: working.signal };
+    // What the bucket has lost comes back first: it must not be taken for what something newer has replaced.
+    restoreLost(restoring, stage.replica.takeLost(), peers.asked)
+      .then(() => watchClock(watching))
+      .catch(end.fail);
     const { reconcile } = peers;
     onMissing = (values) => {
       observe({ type: "vanished", bucket: restoring.bucket, keys: values.length });

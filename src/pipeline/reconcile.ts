@@ -28,6 +28,7 @@ import type { Replica } from "../core/replica.js";
 import { type Version, compareVersions } from "../core/version.js";
 import type { Marks } from "./marks.js";
 import { wait } from "./retry.js";
+import type { ClockGuard } from "./clock-guard.js";
 import { type Answers, summaryOf, summedUp } from "./serve.js";
 import type { Rejoin } from "./rejoin.js";
 import type { Witness } from "./witness.js";
@@ -35,8 +36,6 @@ import type { Witness } from "./witness.js";
 export interface Round {
   /** `equal`: each side holds what the other had. `different`: not yet, or never where a value is set aside. */
   readonly result: "equal" | "different";
-  /** By how much the peer's clock is ahead of this site's, give or take half the time of the answer. */
-  readonly skewMs: number;
   /** Keys that this site took from the peer. */
   readonly repaired: number;
 }
@@ -55,6 +54,9 @@ export interface RoundDeps {
   readonly rejoin: Rejoin;
   /** Whether a tombstone of the version is old enough to have been swept somewhere. */
   readonly isOld: (version: Version) => boolean;
+  /** By how much the peer's clock is ahead of this site's, give or take half the time of the answer. */
+  readonly onSkew: (skewMs: number) => void;
+  readonly guard: Pick<ClockGuard, "isAhead" | "isTrusted" | "givesWay">;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -71,15 +73,15 @@ export async function runRound(deps: RoundDeps): Promise<Round> {
   const own = await deps.own.introduce();
   const askedMs = deps.clock.nowMs();
   const peer = await deps.peerAsked.hello(own);
+  deps.onSkew(peer.nowUs / 1_000 - (askedMs + deps.clock.nowMs()) / 2);
   refuseUnsuitable(deps.peer, own, peer);
-  const skewMs = peer.nowUs / 1_000 - (askedMs + deps.clock.nowMs()) / 2;
   deps.rejoin.hear(peer);
-  const compared = await compare({ ...deps, hello: peer }, own);
-  if (compared.result === "equal") {
+  const round = await compare({ ...deps, hello: peer }, own);
+  if (round.result === "equal") {
     deps.marks.note(deps.peer, peer);
     deps.witness.provedEqual(deps.peer, peer);
   }
-  return { ...compared, skewMs };
+  return round;
 }
 
 /** A round, once the peer has answered its first question. */
@@ -87,7 +89,7 @@ interface Meeting extends RoundDeps {
   readonly hello: Hello;
 }
 
-async function compare(deps: Meeting, own: Hello): Promise<Pick<Round, "result" | "repaired">> {
+async function compare(deps: Meeting, own: Hello): Promise<Round> {
   if (isSame(own.digest, deps.hello.digest)) {
     await deps.rejoin.compared(deps.peer, deps.hello, []);
     return { result: "equal", repaired: 0 };
@@ -177,13 +179,25 @@ const isSwept = ({ isOld }: Meeting, now: Summary | null, then: Summary | null):
   now === null && then !== null && then.since !== null && isTombstone(then) && isOld(then.version);
 
 /** Whether this site has what the peer told, or something newer, or had it until it was swept. */
-const holdsHere = (meeting: Meeting, now: Summary | null, theirs: Summary | null): boolean =>
-  covers(now, theirs) ||
-  (isSwept(meeting, now, theirs) && isPast(meeting.witness.equal().get(meeting.peer), meeting.hello.moment.run, theirs?.since ?? 0));
+function holdsHere(meeting: Meeting, own: Summary | null, theirs: Summary | null): boolean {
+  const { witness, peer, hello } = meeting;
+  if (isGivenUp(meeting, own, theirs)) return false;
+  if (covers(own, theirs)) return true;
+  return isSwept(meeting, own, theirs) && isPast(witness.equal().get(peer), hello.moment.run, theirs?.since ?? 0);
+}
 
-/** The same of the peer and what this site has. */
-const holdsThere = (meeting: Meeting, now: Summary | null, own: Summary | null): boolean =>
-  covers(now, own) || (isSwept(meeting, now, own) && meeting.witness.hasTold(meeting.hello, own?.since ?? 0));
+/** The same of the peer and what this site has. What is there and ahead of the clock has to be set aside here first. */
+function holdsThere(meeting: Meeting, theirs: Summary | null, own: Summary | null): boolean {
+  const { guard, witness, hello } = meeting;
+  if (isGivenUp(meeting, own, theirs)) return true;
+  const isTooEarly = own !== null && theirs !== null && guard.isAhead(theirs.version) && !guard.isAhead(own.version);
+  if (covers(theirs, own)) return !(isTooEarly && guard.isTrusted());
+  return isSwept(meeting, theirs, own) && witness.hasTold(hello, own?.since ?? 0);
+}
+
+/** Whether what is here and ahead of the clock makes room for what is not. */
+const isGivenUp = ({ guard }: Meeting, own: Summary | null, theirs: Summary | null): boolean =>
+  own !== null && theirs !== null && !guard.isAhead(theirs.version) && guard.givesWay(own.key, own.version);
 
 /** Whether `now` is what `then` was, or newer. Past its deadline an entry is a tombstone of the same version. */
 function covers(now: Summary | null, then: Summary | null): boolean {

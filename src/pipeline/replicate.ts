@@ -68,6 +68,8 @@ export interface ReplicationDeps {
   readonly signal: AbortSignal;
   /** Durable, then `then`; a failure ends the run. Without room for it, `hinder` is told and `then` waits. */
   readonly setAside: (setAside: SetAside, then: () => void) => void;
+  /** An operation was applied, or ignored because of what stands here; then `then`. */
+  readonly settled: (key: Key, at: SetAside["at"], then: () => void) => void;
   /** Ends a wait early when the peer can be reached again. */
   readonly wake: (callback: () => void) => () => void;
   /** Every beat of the peer's gateway; null where there is no heartbeat, and nothing said of the peer but by its log. */
@@ -155,11 +157,11 @@ export function createReplication(deps: ReplicationDeps): Replication {
       counters.ignored.filtered++;
       return done();
     }
+    const at = { created: own.mark.created, position: sequence };
     const refuse = (refusal: SetAsideReason, detail: string) => {
-      const at = { created: own.mark.created, position: sequence };
       deps.setAside({ key, origin: peer, reason: refusal, detail, kind, version, at }, done);
     };
-    deps.pace.next(() => applier.submit(operation, peer, { done, refuse }));
+    deps.pace.next(() => applier.submit(operation, peer, { done: () => deps.settled(key, at, done), refuse }));
   }
 
   function onUnreadable(own: Session, unreadable: Unreadable, bytes: number): void {

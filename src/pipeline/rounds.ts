@@ -7,8 +7,9 @@ import { peerCounters } from "../core/counters.js";
 import { toGatewayError } from "../core/errors.js";
 import type { Observe, Reason } from "../core/events.js";
 import type { BucketName } from "../core/ids.js";
-import { RECONCILE_AGAIN_MS, RECONCILE_FIRST_MS, RECONCILE_JITTER } from "../core/limits.js";
+import { CLOCK_SKEW_WARN_MS, RECONCILE_AGAIN_MS, RECONCILE_FIRST_MS, RECONCILE_JITTER } from "../core/limits.js";
 import type { Clock, Random } from "../core/ports.js";
+import type { ClockGuard } from "./clock-guard.js";
 import { createEnd } from "./end.js";
 import { type RoundDeps, runRound } from "./reconcile.js";
 import { wait } from "./retry.js";
@@ -22,9 +23,10 @@ export interface Rounds {
   request(): Promise<void>;
 }
 
-export interface RoundsDeps extends RoundDeps {
+export interface RoundsDeps extends Omit<RoundDeps, "onSkew"> {
   readonly bucket: BucketName;
   readonly counters: BucketCounters;
+  readonly guard: ClockGuard;
   readonly clock: Clock;
   readonly random: Random;
   readonly observe: Observe;
@@ -32,6 +34,8 @@ export interface RoundsDeps extends RoundDeps {
   readonly intervalMs: () => number;
   /** What has gone from the own bucket without telling is found before anybody is asked. KVGW_UNREACHABLE. */
   readonly look: () => Promise<void>;
+  /** A round begins; to be called back where it has proved both sides equal. */
+  readonly began: () => () => void;
   /** Ends a wait early when the peer can be reached again. */
   readonly wake: (callback: () => void) => () => void;
 }
@@ -51,6 +55,7 @@ export function createRounds(deps: RoundsDeps): Rounds {
   const asked = new Promise<void>((resolve) => (tellAsked = resolve));
   let onRequest: () => void = () => undefined;
   let toldFailure: Reason | null = null;
+  let toldSkew = false;
 
   function tell(reason: Reason | null, repaired: number): void {
     // Once for a failure that goes on, and once for its end; a round that found nothing to do is only counted.
@@ -59,18 +64,30 @@ export function createRounds(deps: RoundsDeps): Rounds {
     if (isNews) deps.observe({ type: "reconciled", bucket, peer, reason, repaired });
   }
 
+  /** As soon as it is measured: also a peer that cannot be reconciled with has a clock. */
+  function onSkew(skewMs: number): void {
+    deps.guard.measured(peer, skewMs);
+    counters.clockSkewMs = skewMs;
+    const isWrong = Math.abs(skewMs) > CLOCK_SKEW_WARN_MS;
+    if (isWrong !== toldSkew) deps.observe({ type: "clock-skew", bucket, peer, skewMs, isWrong });
+    toldSkew = isWrong;
+  }
+
   /** Whether both sides are known to be equal now. */
   async function round(): Promise<boolean> {
     const beganMs = clock.elapsedMs();
+    const provedEqual = deps.began();
     try {
       await deps.look();
-      const { result, repaired, skewMs } = await runRound(deps);
-      counters.clockSkewMs = skewMs;
+      const { result, repaired } = await runRound({ ...deps, onSkew });
       counters.rounds[result]++;
       counters.repairs += repaired;
       counters.lastDurationS = (clock.elapsedMs() - beganMs) / 1_000;
       counters.lastMs = clock.nowMs();
-      if (result === "equal") counters.lastEqualMs = counters.lastMs;
+      if (result === "equal") {
+        counters.lastEqualMs = counters.lastMs;
+        provedEqual();
+      }
       tell(null, repaired);
       return result === "equal";
     } catch (thrown) {

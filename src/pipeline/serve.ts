@@ -31,6 +31,8 @@ export interface AnswerDeps {
   readonly rejoin: Pick<Rejoin, "isRejoining" | "hear">;
   readonly witness: Witness;
   readonly clock: Clock;
+  /** Somebody introduced itself, whose clock is ahead by so much, give or take the time that the question took. */
+  readonly onAsked: (asker: SiteId, skewMs: number) => void;
 }
 
 export interface Answers extends Questions {
@@ -59,6 +61,7 @@ export function createAnswers(deps: AnswerDeps): Answers {
     hello(asker) {
       // First, so that the answer tells what the asker's memory says about this site.
       deps.rejoin.hear(asker);
+      deps.onAsked(asker.site, asker.nowUs / 1_000 - clock.nowMs());
       return introduce();
     },
     async digests(prefixes) {

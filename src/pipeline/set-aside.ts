@@ -1,6 +1,8 @@
 /**
  * Keeps account of what could not be applied or logged: durable in the site's state before anything passes it, the
  * newest per origin and key. The operation itself stays where it is, in its log or in the bucket; the record says where.
+ * A record goes when the operation is applied, or another one has taken its place. That of a ghost goes by a person's word
+ * only, and stands beside that of an operation.
  *
  * The account is bounded (I11). What comes when it is full waits here, and the state is looked at again with back-off,
  * since whoever mends the cause removes the records there. A peer's operation is not settled meanwhile: no checkpoint
@@ -13,7 +15,7 @@ import type { Observe } from "../core/events.js";
 import { hash128 } from "../core/hash.js";
 import type { BucketName, Key, SiteId } from "../core/ids.js";
 import { SET_ASIDE_PER_BUCKET_MAX } from "../core/limits.js";
-import type { Clock, SetAside, SiteState } from "../core/ports.js";
+import type { Clock, SetAside, SetAsideRecord, SiteState } from "../core/ports.js";
 import { type Version, compareVersions } from "../core/version.js";
 import { type Backoff, wait } from "./retry.js";
 
@@ -22,6 +24,12 @@ export interface SetAsideStore {
   put(setAside: SetAside): Promise<void>;
   /** Whether this very operation is on record. KVGW_STATE_UNAVAILABLE. */
   has(origin: SiteId, key: Key, version: Version): Promise<boolean>;
+  /** Forgets this record, unless it has been replaced by another one. KVGW_STATE_UNAVAILABLE. */
+  forget(record: SetAsideRecord): Promise<void>;
+  /** Forgets what is on record of the key, if `isGone` says so of it; not a ghost. KVGW_STATE_UNAVAILABLE. */
+  remove(origin: string, key: string, isGone: (record: SetAsideRecord) => boolean): Promise<void>;
+  find(origin: string, key: string): SetAsideRecord | undefined;
+  records(): readonly SetAsideRecord[];
   /** Noted, or waiting for room. */
   count(): number;
 }
@@ -48,21 +56,48 @@ interface Waiting {
 export async function loadSetAside(deps: SetAsideDeps): Promise<SetAsideStore> {
   const { state, bucket, signal, backoff } = deps;
   const prefix = `set-aside.${bucket}`;
-  let kept = new Set(await state.keys(prefix));
+  // Null for a record that is none of ours: it takes its place, and is left alone.
+  let kept = await readAll();
+  // One after the other for each record, so that what is forgotten does not come back.
+  const turns = new Map<string, Promise<void>>();
   const waitingByKey = new Map<string, Waiting>();
   let toldOrigins: ReadonlySet<string> = new Set();
   let looking = false;
 
   const keyOf = (origin: string, key: string) => `${prefix}.${origin}.${hash128(key)}`;
+  const ghostKeyOf = (origin: string, key: string) => `${keyOf(origin, key)}.ghost`;
+  const placeFor = ({ origin, key, reason }: SetAside) => (reason === "ghost" ? ghostKeyOf : keyOf)(origin, key);
   const hasRoom = (stateKey: string) => kept.has(stateKey) || kept.size < SET_ASIDE_PER_BUCKET_MAX;
 
-  async function note(stateKey: string, setAside: SetAside): Promise<void> {
-    // What a start meets again is on record already: nothing is new, and nothing is written.
-    if (kept.has(stateKey) && isOf((await state.load(stateKey)).value, setAside)) return;
+  async function readAll(): Promise<Map<string, SetAsideRecord | null>> {
+    const found = new Map<string, SetAsideRecord | null>();
+    await state.scan(prefix, (stateKey, value) => void found.set(stateKey, toRecord(value)));
+    return found;
+  }
+
+  function inTurn(stateKey: string, work: () => Promise<void>): Promise<void> {
+    const turn = (turns.get(stateKey) ?? Promise.resolve()).catch(() => undefined).then(work);
+    turns.set(stateKey, turn);
+    const end = () => {
+      if (turns.get(stateKey) === turn) turns.delete(stateKey);
+    };
+    turn.then(end, end);
+    return turn;
+  }
+
+  function note(stateKey: string, setAside: SetAside): Promise<void> {
+    const known = kept.get(stateKey);
     // Its place is taken at once, and again afterwards: a look at the state in between may not have shown it.
-    kept.add(stateKey);
-    await state.save(stateKey, setAside);
-    kept.add(stateKey);
+    kept.set(stateKey, known ?? null);
+    return inTurn(stateKey, () => write(stateKey, setAside, known !== undefined));
+  }
+
+  async function write(stateKey: string, setAside: SetAside, known: boolean): Promise<void> {
+    // What a start meets again is on record already: nothing is new, and nothing is written.
+    if (known && isOf((await state.load(stateKey)).value, setAside)) return;
+    const record: SetAsideRecord = { ...setAside, sinceMs: deps.clock.nowMs() };
+    await state.save(stateKey, record);
+    kept.set(stateKey, record);
     countersOf(deps, setAside.origin)[setAside.reason]++;
     deps.observe({ type: "set-aside", bucket, setAside });
   }
@@ -81,7 +116,7 @@ export async function loadSetAside(deps: SetAsideDeps): Promise<SetAsideStore> {
     while (waitingByKey.size > 0) {
       await wait(deps.clock, backoff.nextMs(), signal);
       if (signal.aborted) return;
-      kept = new Set(await state.keys(prefix));
+      kept = await readAll();
       await admit();
     }
     looking = false;
@@ -105,17 +140,36 @@ export async function loadSetAside(deps: SetAsideDeps): Promise<SetAsideStore> {
     for (const origin of before) if (!toldOrigins.has(origin)) deps.onFull(origin, null);
   }
 
+  function remove(stateKey: string, isGone: (record: SetAsideRecord) => boolean): Promise<void> {
+    if (!kept.has(stateKey)) return Promise.resolve();
+    return inTurn(stateKey, async () => {
+      const record = kept.get(stateKey);
+      if (record === undefined || record === null || !isGone(record)) return;
+      await state.remove(stateKey);
+      kept.delete(stateKey);
+    });
+  }
+
   return {
     async put(setAside) {
-      const stateKey = keyOf(setAside.origin, setAside.key);
+      const stateKey = placeFor(setAside);
       if (hasRoom(stateKey)) return note(stateKey, setAside);
       const { noted } = placeOf(stateKey, setAside);
-      if (setAside.origin !== deps.site) return new Promise((resolve) => noted.push(resolve));
+      if (setAside.origin !== deps.site || setAside.reason === "ghost") return new Promise((resolve) => noted.push(resolve));
     },
     has: async (origin, key, version) =>
       kept.has(keyOf(origin, key)) && isOf((await state.load(keyOf(origin, key))).value, { version }),
+    forget: (record) => remove(placeFor(record), (now) => now === record),
+    remove: (origin, key, isGone) => remove(keyOf(origin, key), isGone),
+    find: (origin, key) => kept.get(keyOf(origin, key)) ?? undefined,
+    records: () => [...kept.values()].filter((record) => record !== null),
     count: () => kept.size + waitingByKey.size,
   };
+}
+
+function toRecord(value: unknown): SetAsideRecord | null {
+  const { key, origin, reason, sinceMs = 0 } = (value ?? {}) as Partial<SetAsideRecord>;
+  return key === undefined || origin === undefined || reason === undefined ? null : { ...(value as SetAsideRecord), sinceMs };
 }
 
 /** Whether the record is of this very operation, and not of an earlier one of its key: by its version, or else by where it
@@ -133,5 +187,5 @@ const countersOf = ({ counters, site }: SetAsideDeps, origin: string) =>
 const full = (bucket: BucketName) =>
   new GatewayError(
     "KVGW_SET_ASIDE_FULL",
-    `bucket ${bucket}: ${SET_ASIDE_PER_BUCKET_MAX} operations are set aside already; mend their cause, then remove their records`,
+    `bucket ${bucket}: ${SET_ASIDE_PER_BUCKET_MAX} operations are set aside already; mend their cause, then kvgw set-aside release or drop`,
   );

@@ -15,10 +15,13 @@ import { type Appender, type FoundLog, createAppender } from "./append.js";
 import { type Applier, createApplier } from "./apply.js";
 import { createCapture } from "./capture.js";
 import { type CausalityGuard, loadCausality } from "./causality.js";
+import { type ClockGuard, createClockGuard } from "./clock-guard.js";
 import { type Holding, createHolding } from "./holding.js";
 import { type KeyGate, createKeyGate } from "./key-gate.js";
 import { type Marks, loadMarks } from "./marks.js";
+import { type OwnWrites, createOwnWrites } from "./own-writes.js";
 import type { PipelineDeps, PipelinePorts } from "./pipeline.js";
+import { type Relogger, createRelogger } from "./relog.js";
 import { createBackoff } from "./retry.js";
 import { type SetAsideStore, loadSetAside } from "./set-aside.js";
 import { type TailPosition, createTailPosition } from "./tail-position.js";
@@ -55,6 +58,9 @@ export interface Stages {
   readonly appender: Appender;
   readonly applier: Applier;
   readonly causality: CausalityGuard;
+  readonly guard: ClockGuard;
+  readonly relogger: Relogger;
+  readonly ownWrites: OwnWrites;
   readonly setAsides: SetAsideStore;
   readonly setAside: (setAside: SetAside, then: () => void) => void;
   readonly includes: KeyFilter;
@@ -69,6 +75,9 @@ interface Ground {
   readonly run: Run;
   readonly info: BucketInfo;
   readonly causality: CausalityGuard;
+  readonly guard: ClockGuard;
+  readonly relogger: Relogger;
+  readonly includes: KeyFilter;
   readonly setAsides: SetAsideStore;
   readonly marks: Marks;
   readonly witness: Witness;
@@ -82,12 +91,14 @@ interface Ground {
 /** Opens everything and starts the tail. Rejects once the run is over. */
 export async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run): Promise<Stages> {
   const ground = await openGround(deps, ports, run);
-  const { info, replica, causality, setAsides, marks, witness, records, gate, position } = ground;
+  const { info, replica, causality, guard, relogger, includes, setAsides, marks, witness, records, gate, position } = ground;
   const { site, clock } = deps;
   const setAside = (what: SetAside, then: () => void) => void setAsides.put(what).then(then, run.fail);
   const appender = appenderOf(ground);
   const applier = applierOf(ground, appender);
-  const includes = createKeyFilter(deps.config().keys);
+  const { store, log } = ports;
+  const own = { site, bucketCreated: info.created, appender, relogger, setAsides, store, log, replica, includes };
+  const ownWrites = createOwnWrites({ ...own, onFatal: run.fail });
   const isBusy = (key: Key) => applier.isBusy(key);
   const vanished = createVanished({ store: ports.store, replica, clock, includes, isBusy, onMissing: run.onMissing });
   const start = { created: info.created, sequence: info.lastSequence };
@@ -99,10 +110,11 @@ export async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run
     replica,
     // A bucket that was in use before the gateway is logged as it is read, within the tail's window.
     mayHold: (version) => isOld(version) && isBehind(marks.own()),
-    append: (operation, identity) => appender.append(operation, identity, () => undefined),
+    append: (operation, identity) => ownWrites.append(operation, identity, () => undefined),
   });
   const capture = createCapture({
-    ...{ site, bucketCreated: info.created, replica, causality, appender, holding, gate, position, includes, setAside },
+    ...{ site, bucketCreated: info.created, replica, causality, appender: ownWrites, holding, gate, position, includes },
+    setAside,
     onExcluded: (key) => vanished.exclude(key),
     release: (bytes) => tail.release(1, bytes),
   });
@@ -116,7 +128,8 @@ export async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run
   };
   const tail = await ports.store.tail({ onEntry, onCaughtUp: signalCaughtUp, onLost: run.fail });
   const known = { info, start, isBehind, isOld, replica, witness, records, vanished, marks, position, causality };
-  return { ...known, setAsides, includes, holding, appender, applier, setAside, tail, caughtUp };
+  const writers = { guard, relogger, ownWrites, setAsides, includes, holding, appender, applier };
+  return { ...known, ...writers, setAside, tail, caughtUp };
 }
 
 async function openGround(deps: PipelineDeps, ports: PipelinePorts, run: Run): Promise<Ground> {
@@ -147,22 +160,28 @@ async function openGround(deps: PipelineDeps, ports: PipelinePorts, run: Run): P
       if (version.site !== site) records.note(key, version, kind);
     },
   });
-  const found = wanted(await readOwnLog(ports, info, replica, nowUs(), signal));
+  const guard = createClockGuard({ site, clock, maxClockSkewMs: () => deps.config().maxClockSkewMs });
+  const includes = createKeyFilter(deps.config().keys);
+  const own = { site, bucket, bucketCreated: info.created, log: ports.log, questions: ports.questions };
+  const relogger = createRelogger({ ...own, replica, guard, includes, clock, observe: deps.observe, signal });
+  const restore = (logged: LoggedOperation) => {
+    relogger.note(logged.operation.version);
+    replica.restore({ ...logged, operation: asOfNow(logged.operation, beganUs) }, info.created);
+  };
+  const beganUs = nowUs();
+  const found = wanted(await readOwnLog(ports, restore, signal));
   wanted(await records.load((key, version, kind) => replica.remember(key, version, kind)));
   const [gate, position] = [createKeyGate(), createTailPosition(clock)];
-  return { deps, ports, run, info, causality, setAsides, marks, witness, records, replica, gate, position, found };
+  const clocks = { causality, guard, relogger };
+  return { deps, ports, run, info, ...clocks, includes, setAsides, marks, witness, records, replica, gate, position, found };
 }
 
 async function readOwnLog(
   { log }: PipelinePorts,
-  info: BucketInfo,
-  replica: Replica,
-  nowUs: number,
+  restore: (logged: LoggedOperation) => void,
   signal: AbortSignal,
 ): Promise<FoundLog> {
   const sequenceByKey = new Map<Key, Sequence>();
-  const restore = (logged: LoggedOperation) =>
-    replica.restore({ ...logged, operation: asOfNow(logged.operation, nowUs) }, info.created);
   const mark = await log.scan(1, (logged, inPlace) => {
     signal.throwIfAborted();
     restore(logged);
@@ -185,12 +204,14 @@ function appenderOf({ deps, ports, replica, setAsides, found, run: { signal, tro
   return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, counters, ...reports }, found);
 }
 
-function applierOf({ deps, ports, info, replica, causality, gate, position, run }: Ground, { isLogged }: Appender): Applier {
+function applierOf(ground: Ground, { isLogged }: Appender): Applier {
+  const { deps, ports, info, replica, causality, guard, gate, position, run } = ground;
   const { clock, counters } = deps;
   const { signal, trouble, fail } = run;
   const config = deps.config();
   return createApplier({
     ...{ bucket: config, store: ports.store, messageBytesMax: info.messageBytesMax, policy: POLICIES[config.policy] },
-    ...{ replica, causality, isLogged, gate, position, counters, clock, signal, onTrouble: trouble("apply"), onFatal: fail },
+    ...{ replica, causality, guard, isLogged, gate, position, counters, clock, signal },
+    ...{ onTrouble: trouble("apply"), onFatal: fail },
   });
 }

@@ -72,20 +72,19 @@ function describe(event: GatewayEvent): Line {
     case "rejoined":
     case "vanished":
     case "restored":
+    case "relogged":
+    case "clock-skew":
     case "reconciled":
     case "sweep":
       return describeUpkeep(event);
     case "bug":
       return { level: "error", message: "mistake of this program, please report it", fields: because(event.reason) };
-    case "set-aside": {
-      const { key, origin, reason, detail, at } = event.setAside;
-      const fields = { bucket: event.bucket, origin, key, reason, detail, position: at.position };
-      return { level: "error", message: "operation set aside", fields };
-    }
+    case "set-aside":
+      return describeSetAside(event);
   }
 }
 
-type UpkeepType = "rejoining" | "rejoined" | "vanished" | "restored" | "reconciled" | "sweep";
+type UpkeepType = "rejoining" | "rejoined" | "vanished" | "restored" | "relogged" | "clock-skew" | "reconciled" | "sweep";
 type UpkeepEvent = Extract<GatewayEvent, { type: UpkeepType }>;
 
 /** What keeps sites equal beside the flow of operations. */
@@ -107,6 +106,12 @@ function describeUpkeep(event: UpkeepEvent): Line {
       const { bucket, keys } = event;
       return { level: "warn", message: "the bucket had lost own writes, restored from the operation log", fields: { bucket, keys } };
     }
+    case "relogged": {
+      const { bucket, keys } = event;
+      return { level: "warn", message: "own writes far in the future were logged again as of now", fields: { bucket, keys } };
+    }
+    case "clock-skew":
+      return describeSkew(event);
     case "reconciled": {
       const { bucket, peer, repaired, reason } = event;
       const message = reason === null ? "reconciled" : "reconcile failed, will be tried again";
@@ -117,6 +122,18 @@ function describeUpkeep(event: UpkeepEvent): Line {
       return { level: levelOf(event.reason?.code), message, fields: { bucket: event.bucket, ...because(event.reason) } };
     }
   }
+}
+
+function describeSkew({ bucket, peer, skewMs, isWrong }: Extract<GatewayEvent, { type: "clock-skew" }>): Line {
+  const message = isWrong ? "the clocks of the two sites disagree, mend the wrong one" : "the clocks of the two sites agree again";
+  return { level: isWrong ? "warn" : "info", message, fields: { bucket, peer, skewMs: Math.round(skewMs) } };
+}
+
+function describeSetAside({ bucket, setAside }: Extract<GatewayEvent, { type: "set-aside" }>): Line {
+  const { key, origin, reason, detail, at } = setAside;
+  const fields = { bucket, origin, key, reason, detail, position: at.position };
+  // What is far in the future is tried again by itself, as time passes.
+  return { level: reason === "far_future" ? "warn" : "error", message: "operation set aside", fields };
 }
 
 const LEASE_MESSAGE: Readonly<Record<LeaseEvent["state"], string>> = {

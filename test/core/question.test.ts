@@ -263,7 +263,7 @@ describe("the largest message", () => {
     for (const [n, key] of keys.entries()) replica.recordApplied(operationAt(1, version.site, { key, version }), n + 1);
     const answers = createAnswers({
       ...{ site: siteNamed("a"), fingerprint: () => "", replica, start: checkpoint, captured: () => checkpoint },
-      ...{ marks: { seen: () => new Map() }, rejoin: { isRejoining: () => false, hear: () => undefined } },
+      ...{ marks: { seen: () => new Map() }, rejoin: { isRejoining: () => false, hear: () => undefined }, onAsked: () => undefined },
       ...{ logged: () => Promise.resolve({ created: "", sequence: 0 }), isLogged: () => true, store: {} as BucketStore, clock: {} as Clock },
       witness: createWitness(siteNamed("a"), createSeededRandom(1)),
     });

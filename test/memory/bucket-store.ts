@@ -1,5 +1,6 @@
 /** The local bucket over memory: the messages are those of the wire, and what they mean is read by the product's code. */
 import { GatewayError } from "../../src/core/errors.js";
+import type { Key } from "../../src/core/ids.js";
 import { READ_WINDOW_MESSAGES } from "../../src/core/limits.js";
 import type { Operation } from "../../src/core/operation.js";
 import type { BucketInfo, BucketStore, WriteOutcome } from "../../src/core/ports.js";
@@ -38,6 +39,11 @@ export function createMemoryBucketStore({ connection, stream, create, nowMs }: M
       { maxAgeUs: maxAgeMs * 1_000, messageTtl, clockOffsetUs: 0 },
     );
 
+  function publish(key: Key, value: Uint8Array, block: string, done: (outcome: WriteOutcome) => void): void {
+    const write = () => stream.publish(key, value, block);
+    connection.publish({ to: "bucket", key }, write, (answer) => done(toOutcome(answer)));
+  }
+
   return {
     open: () => connection.request(open),
     async tail(handlers) {
@@ -69,9 +75,10 @@ export function createMemoryBucketStore({ connection, stream, create, nowMs }: M
     apply(operation, expected, done) {
       const { key, value } = operation;
       const block = applyBlock(operation, expected, stream.options, nowMs());
-      const write = () => stream.publish(key, value, block);
-      connection.publish({ to: "bucket", key }, write, (answer) => done(toOutcome(answer)));
+      publish(key, value, block, done);
     },
+    write: (key, value, expected) =>
+      new Promise((resolve) => publish(key, value, blockOf(headerLine(HEADER.expectedSubjectSequence, expected)), resolve)),
   };
 }
 
@@ -92,8 +99,10 @@ function applyBlock(operation: Operation, expected: number, options: StreamOptio
     if (messageTtl) lines += headerLine(HEADER.ttl, `${Math.max(1, Math.ceil(expiresUs / 1e6 - nowMs / 1e3))}s`);
     if (messageTtl && history > 1) lines += headerLine(HEADER.rollup, "sub");
   }
-  return `NATS/1.0\r\n${lines}\r\n`;
+  return blockOf(lines);
 }
+
+const blockOf = (lines: string): string => `NATS/1.0\r\n${lines}\r\n`;
 
 function toOutcome(answer: PublishAnswer | GatewayError | "unknown"): WriteOutcome {
   if (answer === "unknown") return { kind: "unknown" };

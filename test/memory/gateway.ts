@@ -11,6 +11,7 @@ import type { BucketPorts } from "../../src/gateway/build.js";
 import { type PulsePlace, createHeart } from "../../src/gateway/heart.js";
 import { type Supervisor, createSupervisor } from "../../src/gateway/supervisor.js";
 import type { PipelinePorts, PipelineSnapshot } from "../../src/pipeline/pipeline.js";
+import type { SetAsides } from "../../src/pipeline/set-aside-retry.js";
 import { createMemoryBucketStore } from "./bucket-store.js";
 import { type MemoryConnection, createMemoryConnection } from "./connection.js";
 import { createMemoryOperationLog } from "./operation-log.js";
@@ -34,6 +35,8 @@ export interface MemoryGateway {
   update(config: BucketConfig): void;
   /** As `kvgw reconcile` does. */
   reconcile(): void;
+  /** As `kvgw set-aside` does; null while the bucket does not run. */
+  setAsides(): SetAsides | null;
   /** Orderly; needs the clock to go on. */
   stop(): Promise<void>;
   crash(): void;
@@ -78,6 +81,7 @@ export function startMemoryGateway(place: GatewayPlace, config: BucketConfig): M
     snapshot: () => supervisor.snapshot(),
     update: (next) => supervisor.update(next),
     reconcile: () => supervisor.reconcile(),
+    setAsides: () => supervisor.setAsides(),
     stop: () => supervisor.stop(),
     crash() {
       own.kill();

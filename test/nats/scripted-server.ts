@@ -62,7 +62,7 @@ const answerTo = (subject: string): object =>
 
 /** Always up. */
 function leaseOver(nats: NatsConnection): Lease {
-  const link: Link = { nats, publisher: {} as Publisher };
+  const link: Link = { nats, publisher: {} as Publisher, made: new Set() };
   return {
     link: () => link,
     connected: () => true,

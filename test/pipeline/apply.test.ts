@@ -9,6 +9,7 @@ import type { WriteOutcome } from "../../src/core/ports.js";
 import { createReplica } from "../../src/core/replica.js";
 import { createApplier } from "../../src/pipeline/apply.js";
 import { createFailures } from "../../src/pipeline/failures.js";
+import { createClockGuard } from "../../src/pipeline/clock-guard.js";
 import { createKeyGate } from "../../src/pipeline/key-gate.js";
 import { createTailPosition } from "../../src/pipeline/tail-position.js";
 import { operationAt } from "../core/arbitraries.js";
@@ -314,7 +315,8 @@ describe("the applier alone", () => {
     const applier = createApplier({
       ...{ bucket: { name: BUCKET }, messageBytesMax: 1_000_000, policy: lww, replica, clock, gate: createKeyGate() },
       store: { apply: answer },
-      causality: { aboveUs: () => 0, cover: () => true, settled: () => Promise.resolve() },
+      causality: { aboveUs: () => 0, cover: () => true, lowerTo: () => undefined, settled: () => Promise.resolve() },
+      guard: createClockGuard({ site: siteNamed("b"), clock, maxClockSkewMs: () => 3_600_000 }),
       isLogged: () => true,
       position: createTailPosition(clock),
       counters: createBucketCounters([A, C]),

@@ -5,6 +5,7 @@ import type { Operation } from "../../src/core/operation.js";
 import type { Questions } from "../../src/core/ports.js";
 import { encodeDigests, encodeHello, encodePage, encodeVersions } from "../../src/core/question.js";
 import { type Replica, createReplica } from "../../src/core/replica.js";
+import { createClockGuard } from "../../src/pipeline/clock-guard.js";
 import type { Marks } from "../../src/pipeline/marks.js";
 import { runRound } from "../../src/pipeline/reconcile.js";
 import type { Rejoin } from "../../src/pipeline/rejoin.js";
@@ -36,7 +37,7 @@ function witnessOf(replica: Replica): Witness {
 
 function answersOf(replica: Replica): Answers {
   return createAnswers({
-    ...{ site: replica === replicas.a ? A : B, replica, clock },
+    ...{ site: replica === replicas.a ? A : B, replica, clock, onAsked: () => undefined },
     fingerprint: () => "0123456789abcdef0123456789abcdef",
     logged: () => Promise.resolve({ created: "1730542200000000000", sequence: KEYS }),
     isLogged: () => true,
@@ -71,6 +72,8 @@ async function round() {
   const applied: Operation[] = [];
   const running = runRound({
     ...{ peer: B, peerAsked: asked, own: answersOf(replicas.a), replica: replicas.a, clock, signal: new AbortController().signal },
+    guard: createClockGuard({ site: A, clock, maxClockSkewMs: () => 3_600_000 }),
+    onSkew: () => undefined,
     isTaken: () => Promise.resolve(false),
     ...{ witness: witnessOf(replicas.a), isOld: () => false, marks: MARKS, rejoin: REJOIN },
     apply: (operation) => {

@@ -19,7 +19,7 @@ function answering(unlogged: Set<string>) {
   for (const [n, key] of [DELETED, OTHER].entries()) replica.recordApplied(operationAt(7, A, { key, kind: "delete" }), n + 1);
   return createAnswers({
     ...{ site: A, fingerprint: () => "", replica, start: CHECKPOINT, captured: () => CHECKPOINT, clock: createVirtualClock() },
-    ...{ marks: { seen: () => new Map() }, rejoin: { isRejoining: () => false, hear: () => undefined } },
+    ...{ marks: { seen: () => new Map() }, rejoin: { isRejoining: () => false, hear: () => undefined }, onAsked: () => undefined },
     ...{ logged: () => Promise.resolve(CHECKPOINT), isLogged: (key) => !unlogged.has(key), store: {} as BucketStore },
     witness: createWitness(A, createSeededRandom(1)),
   });

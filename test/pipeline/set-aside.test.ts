@@ -134,7 +134,7 @@ describe("poison in a peer's log", () => {
     for (let n = 0; n < 3; n++) b.app.put("k", `${n}`);
     await world.settle();
     const control = { "Nats-Rollup": "all", "Nats-TTL": "1s", "Nats-Expected-Last-Subject-Sequence": "0" };
-    a.log.publish("k", new TextEncoder().encode("v"), block({ "Kvgw-Version": "1900000000000000 a", ...control }));
+    a.log.publish("k", new TextEncoder().encode("v"), block({ "Kvgw-Version": "1700000100000000 a", ...control }));
     await world.settle();
     expect(b.app.read().get("k")).toBe("v");
     expect([...b.bucket.messages()]).toHaveLength(4);

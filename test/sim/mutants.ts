@@ -34,7 +34,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "last-arrival-wins",
     file: "src/pipeline/apply.ts",
-    find: `policy.decide(known, operation)`,
+    find: `policy.decide(isReplaced ? undefined : guard.standing(key, known, version), operation)`,
     replace: `{ outcome: "apply", conflict: false }`,
     seedsBudget: 100,
   },
@@ -55,7 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "checkpoint-before-apply",
     file: "src/pipeline/replicate.ts",
-    find: `deps.pace.next(() => applier.submit(operation, peer, { done, refuse }));`,
+    find: `deps.pace.next(() => applier.submit(operation, peer, { done: () => deps.settled(key, at, done), refuse }));`,
     replace: `done(); deps.pace.next(() => applier.submit(operation, peer, { done: () => undefined, refuse }));`,
     seedsBudget: 100,
   },
@@ -65,6 +65,20 @@ export const MUTANTS: readonly Mutant[] = [
     find: `deps.link.read(from + 1,`,
     replace: `deps.link.read(from + 2,`,
     seedsBudget: 100,
+  },
+  {
+    name: "far-future-stays",
+    file: "src/pipeline/relog.ts",
+    find: `if (looking || `,
+    replace: `if (!looking || `,
+    seedsBudget: 100,
+  },
+  {
+    name: "logged-again-too-low",
+    file: "src/pipeline/relog.ts",
+    find: `Math.floor(deps.clock.nowMs() * 1_000), newestUs + 1)`,
+    replace: `Math.floor(deps.clock.nowMs() * 1_000), 0)`,
+    seedsBudget: 500,
   },
   {
     name: "echo-logged",

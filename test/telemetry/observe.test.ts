@@ -109,6 +109,16 @@ const CASES: { readonly [Type in GatewayEvent["type"]]: Case<Type> } = {
     level: "warn",
     fields: { bucket: ORDERS, keys: 3 },
   },
+  relogged: {
+    event: { type: "relogged", bucket: ORDERS, keys: 3 },
+    level: "warn",
+    fields: { bucket: ORDERS, keys: 3 },
+  },
+  "clock-skew": {
+    event: { type: "clock-skew", bucket: ORDERS, peer: SITE_B, skewMs: 7_000.4, isWrong: true },
+    level: "warn",
+    fields: { bucket: ORDERS, peer: SITE_B, skewMs: 7_000 },
+  },
   reconciled: {
     event: { type: "reconciled", bucket: ORDERS, peer: SITE_B, reason: RETRY, repaired: 0 },
     level: "warn",

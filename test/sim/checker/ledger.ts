@@ -3,7 +3,7 @@
  * ever took, and which entry it came from. A local write carries no version; its operation tells it.
  */
 import type { Called, Final, Happening, Lost, Message, Saved, Setup, Stored, Violation, WriteKind } from "../history.js";
-import { type Headers, type Version, compare, describe, readHeaders, takesPart, valueOfOperation } from "./wire.js";
+import { type Headers, type Version, compare, describe, isFar, readHeaders, takesPart, valueOfOperation } from "./wire.js";
 
 export interface Entry extends Message {
   /** Position in the history. */
@@ -14,6 +14,8 @@ export interface Entry extends Message {
   readonly op: number | null;
   /** Of the header, or of the operation that it was logged as; null for a local write that no log names. */
   version: Version | null;
+  /** The version days ahead that it was logged as before, null if there was none. */
+  far: Version | null;
 }
 
 export interface Logged extends Omit<Message, "value"> {
@@ -50,6 +52,9 @@ export interface Ledger {
   readonly again: ReadonlySet<Logged>;
   /** Entries and operations that went with the tail of their stream. */
   readonly lost: ReadonlySet<Entry | Logged>;
+  /** Local writes that a version days ahead has overwritten before any other site had them: nobody can know their versions
+   *  by the time that it is replaced. */
+  isForgotten(entry: Entry): boolean;
   readonly finals: readonly Final[];
   readonly saved: readonly (Saved & { readonly order: number })[];
   /** Whether the key is replicated at all. */
@@ -98,6 +103,11 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     }
   }
 
+  function isForgotten(entry: Entry): boolean {
+    if (entry.by !== "client" || applied.has(`${nameOf(entry)} ${describe(entry.version)}`)) return false;
+    return entries.get(placeOf(entry))?.some(({ order, far }) => order > entry.order && far !== null) === true;
+  }
+
   /** The highest version of every key that was not lost with all that knew of it. */
   function rankBest(): void {
     for (const operation of logged) {
@@ -105,9 +115,12 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
       if (version === null) continue;
       const gone = lost.has(operation) ? entry !== null && lost.has(entry) : purged.has(operation);
       const name = nameOf(operation);
+      if (entry !== null && isForgotten(entry)) continue;
       if (gone && !applied.has(`${name} ${describe(version)}`)) continue;
       const highest = best.get(name)?.version ?? null;
-      if (highest === null || compare(version, highest) > 0) best.set(name, operation);
+      // What is days ahead is replaced by whatever is not.
+      const order = highest === null ? 1 : Number(isFar(highest)) - Number(isFar(version)) || compare(version, highest);
+      if (order > 0) best.set(name, operation);
     }
   }
 
@@ -122,8 +135,11 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     if (entry?.by !== "client") return;
     // A log that has lost the operation is given it again, maybe under another version: nobody else knows the first one.
     const before = loggedAs.get(entry);
-    if (before !== undefined && purged.has(before)) again.add(operation);
-    if (before === undefined || purged.has(before)) entry.version = version;
+    const isAgain = before !== undefined && purged.has(before);
+    if (isAgain) again.add(operation);
+    // The same of a version days ahead, which others do know.
+    if (isFar(entry.version)) entry.far = entry.version;
+    if (before === undefined || isAgain || isFar(entry.version)) entry.version = version;
     loggedAs.set(entry, operation);
   }
 
@@ -147,6 +163,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
   return {
     ...{ history, setup, entries, entryByOp, logged, best, removed, purged, unlogged, noted: readNotes(history), again, lost },
+    isForgotten,
     called: new Map(history.flatMap((happening) => (happening.what === "called" ? [[happening.op, happening]] : []))),
     finals: history.filter((happening) => happening.what === "final"),
     saved: history.flatMap((happening, order) => (happening.what === "saved" ? [{ ...happening, order }] : [])),
@@ -172,7 +189,7 @@ function readNotes(history: readonly Happening[]): ReadonlyMap<string, number> {
 function toEntry(stored: Stored, order: number): Entry {
   const { version, kind, marker } = readHeaders(stored.block);
   const by = marker ? "server" : stored.op === null ? "gateway" : "client";
-  return { ...stored, order, kind: marker ? "delete" : kind, by, version: by === "client" ? null : version };
+  return { ...stored, order, kind: marker ? "delete" : kind, by, version: by === "client" ? null : version, far: null };
 }
 
 export const violation = (

@@ -4,7 +4,7 @@
  */
 import type { Violation } from "../history.js";
 import { type Entry, type Ledger, type Logged, nameOf, placeOf, violation } from "./ledger.js";
-import { compare, describe } from "./wire.js";
+import { compare, describe, isFar } from "./wire.js";
 
 export function checkLogs(ledger: Ledger): Violation[] {
   const found: Violation[] = [];
@@ -26,7 +26,7 @@ export function checkLogs(ledger: Ledger): Violation[] {
     const last = lastByPlace.get(placeOf(operation));
     const before = last !== undefined && (ledger.purged.get(last) ?? Infinity) < operation.order ? undefined : last;
     const same = before?.created === operation.created ? (before.version ?? null) : null;
-    if (before !== undefined && same !== null && compare(operation.version, same) <= 0) {
+    if (before !== undefined && same !== null && !isFar(same) && compare(operation.version, same) <= 0) {
       found.push(violation("log order", operation, `${describe(operation.version)} was logged after ${describe(before.version)}`));
     }
     lastByPlace.set(placeOf(operation), operation);
@@ -47,7 +47,7 @@ function wrongWith(ledger: Ledger, operation: Logged, loggedAs: ReadonlyMap<Entr
     return ["nothing invented", `the operation differs from the write that it was captured from`];
   }
   const twin = loggedAs.get(entry);
-  if (twin === undefined || ledger.again.has(operation)) return null;
+  if (twin === undefined || ledger.again.has(operation) || (isFar(twin.version) && !isFar(version))) return null;
   return ["logged once", `one write was logged twice, first as ${describe(twin.version)}`];
 }
 

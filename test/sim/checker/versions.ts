@@ -4,7 +4,7 @@
  */
 import type { Removed, Violation } from "../history.js";
 import { type Entry, type Ledger, placeOf, violation } from "./ledger.js";
-import { type Version, compare, describe } from "./wire.js";
+import { type Version, compare, describe, isFar } from "./wire.js";
 
 export function checkVersions(ledger: Ledger): Violation[] {
   const removals = removalsByPlace(ledger);
@@ -57,7 +57,9 @@ function checkKey(
       found.push(violation("no write is overwritten unseen", entry, `${describe(entry.version)} replaced a write of at least ${describe(unlogged.least)}`));
     }
     unlogged = entry.by === "client" && entry.version === null ? { entry, least: leastVersion(entry, highest) } : null;
-    if (entry.version === null) continue;
+    // What is days ahead counts for nothing: whatever is not replaces it.
+    if (entry.version === null || isFar(entry.version)) continue;
+    if (entry.far !== null && highest !== null && ledger.isForgotten(highest)) highest = null;
     const wrong = highest === null ? null : wrongAfter(highest, entry, removals);
     if (wrong !== null) found.push(violation(wrong[0], entry, wrong[1]));
     if (highest === null || highest.version === null || compare(entry.version, highest.version) >= 0) highest = entry;

@@ -48,6 +48,12 @@ export function compare(a: Version, b: Version): number {
   return a.site === b.site ? 0 : a.site < b.site ? -1 : 1;
 }
 
+/** Half a day after the day of all runs: no clock is wrong by so much but one that is days ahead. */
+const FAR_US = 1_700_043_200_000_000;
+
+/** Whether it was stamped by a clock that was days ahead: such a version must be replaced by another one in the end. */
+export const isFar = (version: Version | null): boolean => version !== null && version.ts > FAR_US;
+
 export const describe = (version: Version | null): string => (version === null ? "no version" : `${version.ts} ${version.site}`);
 
 /** The value behind an operation's payload. */

@@ -68,7 +68,6 @@ export const SERVER_FAULTS: readonly FaultKind[] = [
   {
     ...FAULT,
     name: "clock far in the future",
-    needs: "clockGuard",
     atMost: 1,
     lastsMs: [500, 20_000],
     amount: [1, 3_650],

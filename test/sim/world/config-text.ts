@@ -30,6 +30,8 @@ export function configText(mix: Mix, change: ConfigChange = {}): string {
         sites: bucket.sites.filter((site) => site !== change.withoutSite),
         format: bucket.format,
         log: bucket.log,
+        // Clocks that are wrong by an hour either way pass the guard; only what is days ahead does not.
+        maxClockSkew: "3h",
         keys: { include: [...bucket.include], exclude: [...bucket.exclude, ...(change.exclude ?? [])] },
         limits: {
           inFlight: change.inFlight ?? bucket.inFlight,
