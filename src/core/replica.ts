@@ -178,7 +178,8 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
     const { version, base, kind, expiresUs } = met.operation;
     const known: Known = { version, base, kind, revision: entry.revision };
     const isNewer = current !== undefined && compareVersions(current.version, version) > 0;
-    if (!met.isLogged) return stamp(entry, isNewer ? current : known, causality);
+    // Whoever logged it did not know what it had overwritten.
+    if (!met.isLogged || isNewer) return stamp(entry, isNewer ? current : known, causality);
     set(entry.key, known, expiresUs);
     return LOGGED;
   }

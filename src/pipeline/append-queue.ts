@@ -19,8 +19,9 @@ export interface Pending {
 export interface AppendQueue {
   /** `done` is called when the operation, or a later one of its key, is finished. */
   add(operation: Operation, identity: EntryIdentity, done: () => void): void;
-  /** The next one goes on its way; null while it may not, or none is left. */
-  send(): Pending | null;
+  /** The next one goes on its way; null while it may not, or none is left.
+   *  @param may asked of that one only, and only when nothing else keeps it */
+  send(may: (pending: Pending) => boolean): Pending | null;
   inFlight(): number;
   /** Whether it is the one whose answer comes next. */
   isFirst(pending: Pending): boolean;
@@ -78,9 +79,9 @@ export function createAppendQueue(): AppendQueue {
       if (same === undefined) waitingByKey.set(operation.key, waiting);
       else same.next = waiting;
     },
-    send() {
+    send(may) {
       const next = inFlight < APPEND_WINDOW_OPERATIONS ? queue[inFlight] : undefined;
-      if (next === undefined || next.isNext) return null;
+      if (next === undefined || next.isNext || !may(next)) return null;
       next.closed = true;
       inFlight++;
       return next;

@@ -19,6 +19,7 @@ import type { AppendOutcome, Clock, OperationLog, StreamMark } from "../core/por
 import type { Replica } from "../core/replica.js";
 import { type Version, compareVersions } from "../core/version.js";
 import { type Pending, createAppendQueue } from "./append-queue.js";
+import type { CausalityGuard } from "./causality.js";
 import { type Backoff, wait } from "./retry.js";
 
 export interface Appender {
@@ -40,6 +41,7 @@ export interface AppenderDeps {
   readonly bucket: BucketName;
   readonly log: OperationLog;
   readonly replica: Replica;
+  readonly causality: Pick<CausalityGuard, "cover">;
   readonly clock: Clock;
   readonly backoff: Backoff;
   readonly signal: AbortSignal;
@@ -71,13 +73,15 @@ export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: Foun
   let unanswered = 0;
   // Refusals in a row for which neither the log's end nor the key's place accounts.
   let unexplained = 0;
+  // The first one waits until its version is remembered.
+  let covering = false;
   // Outcomes of sends before the last look say nothing any more.
   let generation = 0;
 
   function send(): void {
     // What a run has left behind, such as a write that waited for an apply, must not speak for it later.
     while (!looking && !signal.aborted) {
-      const pending = queue.send();
+      const pending = queue.send(isCovered);
       if (pending === null) return;
       const expected = { last: lastSequence + queue.inFlight() - 1, key: sequenceOf(pending.operation.key) };
       const sentIn = generation;
@@ -85,6 +89,18 @@ export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: Foun
         if (sentIn === generation && !signal.aborted) settle(pending, outcome);
       });
     }
+  }
+
+  /** Nobody but the log can give a write the same version again that its own time does not: should the log lose it, the
+   *  next write of the key has to be above it nevertheless. */
+  function isCovered({ operation, identity }: Pending): boolean {
+    if (operation.version.ts <= Number(identity.timestampNs.slice(0, -3))) return true;
+    if (covering) return false;
+    covering = !deps.causality.cover(operation, () => {
+      covering = false;
+      send();
+    });
+    return !covering;
   }
 
   function settle(pending: Pending, outcome: AppendOutcome): void {
@@ -166,9 +182,10 @@ export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: Foun
   }
 
   function take(logged: LoggedOperation): void {
-    deps.replica.adopt(logged);
     sequenceByKey.set(logged.operation.key, logged.sequence);
     const pending = queue.find(logged.operation.key);
+    if (pending !== undefined && isTooLow(pending, logged)) return;
+    deps.replica.adopt(logged);
     if (pending === undefined) return;
     if (logged.identity !== null && sameIdentity(pending.identity, logged.identity)) deps.counters.captured++;
     if (isSuperseded(pending, logged)) queue.remove(pending);
@@ -207,6 +224,12 @@ export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: Foun
 function isSuperseded({ identity }: Pending, logged: LoggedOperation): boolean {
   if (logged.identity === null) return false;
   return identity.bucketCreated === logged.identity.bucketCreated && identity.revision <= logged.identity.revision;
+}
+
+/** The same write, logged by another gateway of this site that did not know what it had overwritten: it is logged once more,
+ *  above that (I5). */
+function isTooLow({ operation: { base }, identity }: Pending, { operation, identity: logged }: LoggedOperation): boolean {
+  return base !== null && base !== undefined && logged !== null && sameIdentity(identity, logged) && compareVersions(operation.version, base) < 0;
 }
 
 /** A later write of the key, stamped before it was known what the log names as its predecessor (I5). */

@@ -7,8 +7,9 @@
  * yet; wait for it, bounded, and decide again. Below: the message vanished without an event; stand where the server
  * says and try again. No answer: it may have landed, and counts so for every later stamp of the key.
  *
- * A local write is overwritten only when it is in the log. Else a gateway that dies here leaves an apply on its way that
- * was decided against a version which nobody knows: its successor may give the write a higher one, and log it.
+ * A local write decides only when it is in the log. Else a gateway that dies here leaves an apply on its way that was
+ * decided against a version which nobody knows: its successor may give the write a higher one, and log it. And another
+ * gateway of this site may have logged it under a lower one, for which an operation that was ignored is newer.
  */
 import type { BucketConfig } from "../config/config.js";
 import { formatSeconds } from "../core/age.js";
@@ -115,10 +116,11 @@ export function createApplier(deps: ApplierDeps): Applier {
     if (signal.aborted) return;
     const operation = asOfNow(flight.operation, clock.nowMs() * 1_000);
     const { key, version } = operation;
+    // First: another gateway of this site may be about to give the local write another version.
+    if (!deps.isLogged(key, () => begin(flight))) return;
     const decision = decide(flight, operation);
     if (decision.outcome !== "apply") return finish(flight, decision);
     if (flight.peer !== null && guard.holdsBack(key, version)) return tooEarly(flight);
-    if (!deps.isLogged(key, () => begin(flight))) return;
     if (!causality.cover(operation, () => begin(flight))) return;
     const expected = replica.revision(key);
     gate.close(key);

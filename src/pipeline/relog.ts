@@ -11,8 +11,8 @@ import type { Observe } from "../core/events.js";
 import type { BucketName, Key, SiteId } from "../core/ids.js";
 import type { KeyFilter } from "../core/key-filter.js";
 import { RELOG_LOOKS_IN_VAIN_MAX } from "../core/limits.js";
-import type { EntryIdentity, LoggedOperation, Operation } from "../core/operation.js";
-import type { Clock, OperationLog, Questions } from "../core/ports.js";
+import type { LoggedOperation, Operation } from "../core/operation.js";
+import type { BucketStore, Clock, OperationLog, Questions } from "../core/ports.js";
 import type { Known, Replica } from "../core/replica.js";
 import { type Version, compareVersions } from "../core/version.js";
 import type { Appender } from "./append.js";
@@ -31,6 +31,7 @@ export interface RelogDeps {
   readonly site: SiteId;
   readonly bucket: BucketName;
   readonly bucketCreated: string;
+  readonly store: Pick<BucketStore, "read">;
   readonly log: OperationLog;
   readonly questions: ReadonlyMap<SiteId, Questions>;
   readonly replica: Replica;
@@ -40,6 +41,8 @@ export interface RelogDeps {
   readonly observe: Observe;
   readonly signal: AbortSignal;
 }
+
+type Written = Pick<LoggedOperation, "operation" | "identity">;
 
 /** Who brings what is logged again into the log, and into the bucket where it has to be there. */
 export interface RelogWriters {
@@ -64,32 +67,55 @@ export function createRelogger(deps: RelogDeps): Relogger {
   async function relogAll(writers: RelogWriters): Promise<void> {
     await writers.appender.logged();
     notedUs = 0;
-    const ahead: LoggedOperation[] = [];
+    // What the log has lost is ahead all the same, where the bucket has it.
+    const unlogged = aheadInBucket();
+    const ahead = new Map<Key, Version>();
     let restUs = 0;
-    await log.scan(1, (logged) => {
-      const { key, version } = logged.operation;
+    await log.scan(1, ({ operation: { key, version } }) => {
+      unlogged.delete(key);
       if (!deps.includes(key)) return;
-      if (guard.isAhead(version)) ahead.push(logged);
+      if (guard.isAhead(version)) ahead.set(key, version);
       else if (version.ts > restUs) restUs = version.ts;
     });
+    const all = [...ahead, ...unlogged];
     let done = 0;
     const asked = new Map(deps.questions);
-    for (let from = 0; from < ahead.length; from += ASKED_TOGETHER) {
-      const some = ahead.slice(from, from + ASKED_TOGETHER);
-      const newest = await newestSane(asked, some.map(({ operation }) => operation.key));
+    for (let from = 0; from < all.length; from += ASKED_TOGETHER) {
+      const some = all.slice(from, from + ASKED_TOGETHER);
+      const newest = await newestSane(asked, some.map(([key]) => key));
       if (!isEnough(asked.size)) return;
-      for (const [at, { operation, identity }] of some.entries()) {
+      for (const [at, [key, version]] of some.entries()) {
         if (signal.aborted) return;
-        const written = identity === null ? null : ((await log.read(operation.key))?.operation ?? null);
+        const written = unlogged.has(key) ? await readBucket(key) : await log.read(key);
         // A later write has come meanwhile, and was noted.
-        if (written !== null && compareVersions(written.version, operation.version) !== 0) continue;
-        if (written !== null && identity !== null && relog(writers, written, identity, newest[at] ?? 0)) done++;
-        else restUs = Math.max(restUs, operation.version.ts);
+        if (written !== null && compareVersions(written.operation.version, version) !== 0) continue;
+        if (written !== null && relog(writers, written, newest[at] ?? 0)) done++;
+        else restUs = Math.max(restUs, version.ts);
       }
     }
     highestUs = Math.max(restUs, notedUs);
     inVain = 0;
     if (done > 0) deps.observe({ type: "relogged", bucket: deps.bucket, keys: done });
+  }
+
+  function aheadInBucket(): Map<Key, Version> {
+    const found = new Map<Key, Version>();
+    for (const [key] of replica.standing()) {
+      const version = replica.get(key)?.version;
+      if (version?.site === site && guard.isAhead(version) && deps.includes(key)) found.set(key, version);
+    }
+    return found;
+  }
+
+  /** As it would stand in the log. Null where the bucket has something else by now, or an entry that names a version itself. */
+  async function readBucket(key: Key): Promise<Written | null> {
+    const entry = await deps.store.read(key);
+    const known = replica.get(key);
+    if (entry === null || entry.version !== null || entry.revision !== known?.revision) return null;
+    const { revision, timestampNs, value, expiresUs } = entry;
+    const { kind, version, base } = known;
+    const identity = { bucketCreated: deps.bucketCreated, revision, timestampNs };
+    return { operation: { kind, key, value, version, base, expiresUs }, identity };
   }
 
   /** Every peer is waited for, but not for ever: one of them may be gone. */
@@ -116,7 +142,8 @@ export function createRelogger(deps: RelogDeps): Relogger {
 
   /** Without a pause from the look at the replica to the log's queue: the next local write is stamped above this one, and
    *  logged behind it. */
-  function relog(writers: RelogWriters, written: Operation, identity: EntryIdentity, newestUs: number): boolean {
+  function relog(writers: RelogWriters, { operation: written, identity }: Written, newestUs: number): boolean {
+    if (identity === null) return false;
     const { key, version: before } = written;
     const known = replica.get(key);
     const isOdd = written.base !== undefined && written.base !== null && guard.isAhead(written.base);

@@ -162,7 +162,8 @@ async function openGround(deps: PipelineDeps, ports: PipelinePorts, run: Run): P
   });
   const guard = createClockGuard({ site, clock, maxClockSkewMs: () => deps.config().maxClockSkewMs });
   const includes = createKeyFilter(deps.config().keys);
-  const own = { site, bucket, bucketCreated: info.created, log: ports.log, questions: ports.questions };
+  const { store, log, questions } = ports;
+  const own = { site, bucket, bucketCreated: info.created, store, log, questions };
   const relogger = createRelogger({ ...own, replica, guard, includes, clock, observe: deps.observe, signal });
   const restore = (logged: LoggedOperation) => {
     relogger.note(logged.operation.version);
@@ -190,7 +191,7 @@ async function readOwnLog(
   return { mark, sequenceByKey };
 }
 
-function appenderOf({ deps, ports, replica, setAsides, found, run: { signal, trouble, fail } }: Ground): Appender {
+function appenderOf({ deps, ports, replica, causality, setAsides, found, run: { signal, trouble, fail } }: Ground): Appender {
   const { site, clock, observe } = deps;
   const setAside = async ({ key, kind, version }: Operation, { bucketCreated, revision }: EntryIdentity) => {
     const detail = "with its headers it is larger than the operation log takes";
@@ -201,7 +202,7 @@ function appenderOf({ deps, ports, replica, setAsides, found, run: { signal, tro
   const bucket = deps.config().name;
   const reports = { setAside, onTrouble: trouble("log"), onFatal: fail };
   const counters = deps.counters;
-  return createAppender({ bucket, log: ports.log, replica, clock, backoff, signal, observe, counters, ...reports }, found);
+  return createAppender({ bucket, log: ports.log, replica, causality, clock, backoff, signal, observe, counters, ...reports }, found);
 }
 
 function applierOf(ground: Ground, { isLogged }: Appender): Applier {

@@ -71,7 +71,7 @@ export function createMemoryBucketStore({ connection, stream, create, nowMs }: M
       const lasts = await connection.request(() => mustExist(stream, stream).lastOfEach().flatMap((each) => stream.next(each) ?? []));
       for (const { subject, sequence } of lasts) onKey(subject, sequence);
     },
-    forget: (key, upTo) => connection.request(() => mustExist(stream, stream).purge(key, upTo)),
+    forget: (key, upTo) => connection.request(() => mustExist(stream, stream).purge(key, upTo, "forgotten")),
     apply(operation, expected, done) {
       const { key, value } = operation;
       const block = applyBlock(operation, expected, stream.options, nowMs());

@@ -59,7 +59,7 @@ export function createMemoryOperationLog(log: MemoryLog): OperationLog {
     forget: (key, upTo) =>
       connection.request(() => {
         if (!stream.exists()) throw new GatewayError("KVGW_UNREACHABLE", "no stream answers; retried");
-        stream.purge(key, upTo);
+        stream.purge(key, upTo, "forgotten");
       }),
     sequenceOf: (key) => connection.request(() => stream.last(key)?.sequence ?? 0),
     append(operation, identity, expected, done) {

@@ -38,10 +38,13 @@ export type PublishAnswer =
   | { readonly kind: "full" }
   | { readonly kind: "no stream" };
 
+/** At its deadline; by somebody; by a gateway that has no use for it any more. */
+export type Removal = "expired" | "purged" | "forgotten";
+
 /** Sees what is stored, and what disappears other than by making room for its successor. */
 export interface StreamObserver {
   onStored(message: StreamMessage, created: string): void;
-  onRemoved(message: StreamMessage, why: "expired" | "purged"): void;
+  onRemoved(message: StreamMessage, why: Removal): void;
 }
 
 export interface StreamWatcher {
@@ -63,7 +66,7 @@ export interface MemoryStream {
   last(subject: string): StreamMessage | undefined;
   lastOfEach(): Sequence[];
   /** Removes a subject's messages, up to and with `upTo`, without a trace. */
-  purge(subject: string, upTo?: Sequence): void;
+  purge(subject: string, upTo?: Sequence, why?: Removal): void;
   remove(sequence: Sequence): void;
   watch(watcher: StreamWatcher): () => void;
   /** A stream that exists is left as it is. */
@@ -167,10 +170,10 @@ export function createMemoryStream(
   }
 
   /** An operator's or a client's doing: no event tells of it. */
-  function take(own: Store, sequences: readonly Sequence[]): void {
+  function take(own: Store, sequences: readonly Sequence[], why: Removal): void {
     const messages = sequences.flatMap((sequence) => own.bySequence.get(sequence) ?? []);
     drop(own, sequences);
-    for (const message of messages) observer?.onRemoved(message, "purged");
+    for (const message of messages) observer?.onRemoved(message, why);
   }
 
   const stream: MemoryStream = {
@@ -195,16 +198,17 @@ export function createMemoryStream(
     messages: () => [...(store?.bySequence.values() ?? [])],
     last: (subject) => store?.bySequence.get(store.bySubject.get(subject)?.at(-1) ?? 0),
     lastOfEach: () => [...(store?.bySubject.values() ?? [])].map((sequences) => sequences.at(-1) ?? 0),
-    purge(subject, upTo = Infinity) {
+    purge(subject, upTo = Infinity, why = "purged") {
       if (store !== null)
         take(
           store,
           (store.bySubject.get(subject) ?? []).filter((sequence) => sequence <= upTo),
+          why,
         );
       changed();
     },
     remove(sequence) {
-      if (store !== null) take(store, [sequence]);
+      if (store !== null) take(store, [sequence], "purged");
       changed();
     },
     watch(watcher) {

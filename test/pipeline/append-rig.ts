@@ -61,6 +61,7 @@ export function createAppendRig() {
     {
       ...{ bucket: BUCKET, log, replica, clock, backoff: createBackoff(createSeededRandom(1)) },
       counters: { captured: 0 },
+      causality: { cover: () => true },
       signal: ended.signal,
       observe: (event) => void told.events.push(event),
       setAside: ({ key }) => {

@@ -40,7 +40,7 @@ export function drawMix(draw: Draw, weather: Weather): Mix {
     startMs: bySite(sites, () => (draw.chance(mayBlind ? 0.2 : 0) ? draw.int(0, 10_000) : 0)),
     reactions: draw.pick([0, 0.1, 0.3, 0.6]),
     onlyBucketFaults,
-    lease: draw.chance(0.6) || !isBuilt("twoActives"),
+    lease: draw.chance(0.6),
   };
 }
 

@@ -62,7 +62,8 @@ export interface Removed extends Moment {
   readonly bucket: string;
   readonly key: string;
   readonly sequence: number;
-  readonly why: "expired" | "purged";
+  /** `forgotten`: by a gateway. */
+  readonly why: "expired" | "purged" | "forgotten";
 }
 
 /** A stream was put back to an older copy, or made anew: whatever came after `sequence` is gone. */

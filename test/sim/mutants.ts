@@ -71,7 +71,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/pipeline/relog.ts",
     find: `if (looking || `,
     replace: `if (!looking || `,
-    seedsBudget: 100,
+    seedsBudget: 300,
   },
   {
     name: "logged-again-too-low",

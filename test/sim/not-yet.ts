@@ -3,10 +3,6 @@
  * switches it on. Nothing else in the simulator says what is left out.
  */
 export const NOT_YET = {
-  marks: "a rewound or recreated stream is noticed by its incarnation and refilled",
-  rejoin: "a site that was restored or removed for long comes back without ghosts",
-  twoActives: "two gateways of one site that both work, without the lease, log every write once and keep causality",
-  widening: "keys that a changed filter lets in are fetched",
   unseenExpiry: "an entry that was written and expired while nobody looked is known to have been there",
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -2,7 +2,7 @@
  *  causality floor that never falls. */
 import type { Violation } from "../history.js";
 import { type Entry, type Ledger, type Logged, placeOf, violation } from "./ledger.js";
-import { compare, describe, isFar, takesPart } from "./wire.js";
+import { compare, describe, farFrom, takesPart } from "./wire.js";
 
 export function checkDurable(ledger: Ledger): Violation[] {
   const losses = firstLosses(ledger);
@@ -33,8 +33,10 @@ export function checkDurable(ledger: Ledger): Violation[] {
       const { floorUs } = JSON.parse(saved.text) as { readonly floorUs: number };
       const before = floors.get(stateKey) ?? 0;
       floors.set(stateKey, floorUs);
-      // A clock that was days ahead has written it.
-      if (floorUs < before && !isFar({ ts: before, site: saved.site })) found.push(violation("the floor never falls", { site: saved.site, bucket }, `${before} to ${floorUs}`));
+      // A clock that was far ahead has written it.
+      if (floorUs < before && before < farFrom(saved.ms)) {
+        found.push(violation("the floor never falls", { site: saved.site, bucket }, `${before} to ${floorUs}`));
+      }
     }
   }
   return found;

@@ -3,7 +3,7 @@
  * ever took, and which entry it came from. A local write carries no version; its operation tells it.
  */
 import type { Called, Final, Happening, Lost, Message, Saved, Setup, Stored, Violation, WriteKind } from "../history.js";
-import { type Headers, type Version, compare, describe, isFar, readHeaders, takesPart, valueOfOperation } from "./wire.js";
+import { type Headers, type Version, compare, describe, isBroughtDown, isFar, readHeaders, takesPart, valueOfOperation } from "./wire.js";
 
 export interface Entry extends Message {
   /** Position in the history. */
@@ -14,6 +14,8 @@ export interface Entry extends Message {
   readonly op: number | null;
   /** Of the header, or of the operation that it was logged as; null for a local write that no log names. */
   version: Version | null;
+  /** Versions that it was logged as in a log that has lost them, and up to where in the history they were its own. */
+  readonly earlier: { readonly version: Version | null; readonly until: number }[];
   /** The version days ahead that it was logged as before, null if there was none. */
   far: Version | null;
 }
@@ -72,6 +74,8 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   const entryById = new Map<string, Entry>();
   const entryByOp = new Map<number, Entry>();
   const removed = new Set<Entry>();
+  // By a client, without an event.
+  const taken = new Set<Entry>();
   const purged = new Map<Logged, number>();
   const again = new Set<Logged>();
   const loggedAs = new Map<Entry, Logged>();
@@ -108,15 +112,21 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     return entries.get(placeOf(entry))?.some(({ order, far }) => order > entry.order && far !== null) === true;
   }
 
+  const isGone = (entry: Entry) => lost.has(entry) || taken.has(entry);
+
   /** The highest version of every key that was not lost with all that knew of it. */
   function rankBest(): void {
+    const copies = new Set<string>();
+    for (const entry of [...entries.values()].flat()) {
+      if (entry.by === "gateway" && entry.version !== null && !isGone(entry)) copies.add(`${nameOf(entry)} ${describe(entry.version)}`);
+    }
     for (const operation of logged) {
       const { version, entry } = operation;
       if (version === null) continue;
-      const gone = lost.has(operation) ? entry !== null && lost.has(entry) : purged.has(operation);
+      const gone = lost.has(operation) ? entry !== null && isGone(entry) : purged.has(operation);
       const name = nameOf(operation);
       if (entry !== null && isForgotten(entry)) continue;
-      if (gone && !applied.has(`${name} ${describe(version)}`)) continue;
+      if (gone && !copies.has(`${name} ${describe(version)}`)) continue;
       const highest = best.get(name)?.version ?? null;
       // What is days ahead is replaced by whatever is not.
       const order = highest === null ? 1 : Number(isFar(highest)) - Number(isFar(version)) || compare(version, highest);
@@ -137,9 +147,11 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     const before = loggedAs.get(entry);
     const isAgain = before !== undefined && purged.has(before);
     if (isAgain) again.add(operation);
-    // The same of a version days ahead, which others do know.
-    if (isFar(entry.version)) entry.far = entry.version;
-    if (before === undefined || isAgain || isFar(entry.version)) entry.version = version;
+    // The same of a version far ahead, which others do know.
+    const isDown = entry.version !== null && isBroughtDown(entry.version, version);
+    if (isDown) entry.far = entry.version;
+    if (before !== undefined && isAgain) entry.earlier.push({ version: entry.version, until: order });
+    if (before === undefined || isAgain || isDown) entry.version = version;
     loggedAs.set(entry, operation);
   }
 
@@ -147,6 +159,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     if (happening.what === "removed" && happening.place === "bucket") {
       const entry = entries.get(placeOf(happening))?.find(({ sequence }) => sequence === happening.sequence);
       if (entry !== undefined) removed.add(entry);
+      if (entry !== undefined && happening.why === "purged") taken.add(entry);
     }
     if (happening.what === "removed" && happening.place === "log") {
       const { site, bucket, key, sequence } = happening;
@@ -174,6 +187,10 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   };
 }
 
+/** The entry's version as it was at a place in the history. */
+export const versionAt = ({ version, earlier }: Entry, order: number): Version | null =>
+  earlier.find(({ until }) => order < until)?.version ?? version;
+
 function readNotes(history: readonly Happening[]): ReadonlyMap<string, number> {
   const notes = new Map<string, number>();
   for (const [order, happening] of history.entries()) {
@@ -189,7 +206,7 @@ function readNotes(history: readonly Happening[]): ReadonlyMap<string, number> {
 function toEntry(stored: Stored, order: number): Entry {
   const { version, kind, marker } = readHeaders(stored.block);
   const by = marker ? "server" : stored.op === null ? "gateway" : "client";
-  return { ...stored, order, kind: marker ? "delete" : kind, by, version: by === "client" ? null : version, far: null };
+  return { ...stored, order, kind: marker ? "delete" : kind, by, version: by === "client" ? null : version, earlier: [], far: null };
 }
 
 export const violation = (

@@ -4,7 +4,7 @@
  */
 import type { Violation } from "../history.js";
 import { type Entry, type Ledger, type Logged, nameOf, placeOf, violation } from "./ledger.js";
-import { compare, describe, isFar } from "./wire.js";
+import { type Version, compare, describe, isBroughtDown, isFar } from "./wire.js";
 
 export function checkLogs(ledger: Ledger): Violation[] {
   const found: Violation[] = [];
@@ -26,7 +26,7 @@ export function checkLogs(ledger: Ledger): Violation[] {
     const last = lastByPlace.get(placeOf(operation));
     const before = last !== undefined && (ledger.purged.get(last) ?? Infinity) < operation.order ? undefined : last;
     const same = before?.created === operation.created ? (before.version ?? null) : null;
-    if (before !== undefined && same !== null && !isFar(same) && compare(operation.version, same) <= 0) {
+    if (before !== undefined && same !== null && !isBroughtDown(same, operation.version) && compare(operation.version, same) <= 0) {
       found.push(violation("log order", operation, `${describe(operation.version)} was logged after ${describe(before.version)}`));
     }
     lastByPlace.set(placeOf(operation), operation);
@@ -47,8 +47,16 @@ function wrongWith(ledger: Ledger, operation: Logged, loggedAs: ReadonlyMap<Entr
     return ["nothing invented", `the operation differs from the write that it was captured from`];
   }
   const twin = loggedAs.get(entry);
-  if (twin === undefined || ledger.again.has(operation) || (isFar(twin.version) && !isFar(version))) return null;
+  if (twin === undefined || twin.version === null || ledger.again.has(operation)) return null;
+  if (!isFar(version) && isBroughtDown(twin.version, version)) return null;
+  if (isTooLow(ledger, entry, twin.version)) return null;
   return ["logged once", `one write was logged twice, first as ${describe(twin.version)}`];
+}
+
+/** By one of two gateways of the site, which had not seen what the write had overwritten. */
+function isTooLow({ entries }: Ledger, entry: Entry, first: Version): boolean {
+  const before = entries.get(placeOf(entry)) ?? [];
+  return before.some(({ by, order, version }) => by === "gateway" && order < entry.order && version !== null && compare(version, first) > 0);
 }
 
 function checkApplied(ledger: Ledger, byVersion: ReadonlyMap<string, Logged>): Violation[] {

@@ -3,17 +3,18 @@
  * whatever it overwrote (I5), and what was deleted comes back by a newer write only.
  */
 import type { Removed, Violation } from "../history.js";
-import { type Entry, type Ledger, placeOf, violation } from "./ledger.js";
+import { type Entry, type Ledger, placeOf, versionAt, violation } from "./ledger.js";
 import { type Version, compare, describe, isFar } from "./wire.js";
 
 export function checkVersions(ledger: Ledger): Violation[] {
   const removals = removalsByPlace(ledger);
   const losses = ledger.history.flatMap((happening, order) => (happening.what === "lost" ? [{ ...happening, order }] : []));
+  const beside = besides(ledger);
   return [...ledger.entries].flatMap(([place, entries]) => {
     const [{ site, bucket } = { site: "", bucket: "" }] = entries;
     // After a loss of the stream's tail nothing that stood there before says anything.
     const lossOrders = losses.flatMap((lost) => (lost.site === site && lost.bucket === bucket ? [lost.order] : []));
-    return checkKey(ledger, entries, removals.get(place) ?? [], lossOrders);
+    return checkKey(ledger, entries, removals.get(place) ?? [], lossOrders, beside.get(site) ?? []);
   });
 }
 
@@ -29,11 +30,32 @@ function removalsByPlace({ history }: Ledger): ReadonlyMap<string, Removal[]> {
   return removals;
 }
 
+type Span = readonly [from: number, to: number];
+
+/** When more than one gateway of a site ran. */
+function besides({ history }: Ledger): ReadonlyMap<string, readonly Span[]> {
+  const running = new Map<string, Map<number, number>>();
+  const spans = new Map<string, Span[]>();
+  for (const [order, happening] of history.entries()) {
+    if (happening.what !== "gateway" && happening.what !== "gone") continue;
+    const { site, life } = happening;
+    const lives = running.get(site) ?? new Map<number, number>();
+    running.set(site, lives);
+    if (happening.what === "gateway") lives.set(life, lives.get(life) ?? order);
+    else {
+      if (lives.size > 1) spans.set(site, [...(spans.get(site) ?? []), [Math.max(...lives.values()), order]]);
+      lives.delete(life);
+    }
+  }
+  return spans;
+}
+
 function checkKey(
   ledger: Ledger,
   entries: readonly Entry[],
   removals: readonly Removal[],
   lossOrders: readonly number[],
+  beside: readonly Span[],
 ): Violation[] {
   const found: Violation[] = [];
   // The entry with the highest version so far; of two with one version, the later one.
@@ -60,9 +82,11 @@ function checkKey(
     // What is days ahead counts for nothing: whatever is not replaces it.
     if (entry.version === null || isFar(entry.version)) continue;
     if (entry.far !== null && highest !== null && ledger.isForgotten(highest)) highest = null;
+    if (highest !== null && mayNotKnow(highest, entry, beside)) highest = null;
     const wrong = highest === null ? null : wrongAfter(highest, entry, removals);
     if (wrong !== null) found.push(violation(wrong[0], entry, wrong[1]));
-    if (highest === null || highest.version === null || compare(entry.version, highest.version) >= 0) highest = entry;
+    const stood = highest === null ? null : versionAt(highest, entry.order);
+    if (stood === null || compare(entry.version, stood) >= 0) highest = entry;
   }
   return found;
 }
@@ -77,15 +101,24 @@ function leastVersion({ site, timestampNs }: Entry, highest: Entry | null): Vers
 }
 
 function wrongAfter(highest: Entry, entry: Entry, removals: readonly Removal[]): [string, string] | null {
-  if (highest.version === null || entry.version === null) return null;
-  const order = compare(entry.version, highest.version);
+  const stood = versionAt(highest, entry.order);
+  if (stood === null || entry.version === null) return null;
+  const order = compare(entry.version, stood);
   if (order > 0) return null;
-  const story = `${describe(entry.version)} was written after ${describe(highest.version)} had stood there`;
+  const story = `${describe(entry.version)} was written after ${describe(stood)} had stood there`;
   if (entry.by === "client") return ["causality", story];
   if (order === 0 && mayRepeat(highest, entry, removals)) return null;
   if (highest.kind !== "put" && entry.kind === "put") return ["no resurrection", story];
   return ["versions rise", story];
 }
+
+/** One of two gateways of the site applied what is ahead of the clock there; the other logged the write that replaced it at
+ *  once, and had never seen it. */
+const mayNotKnow = (highest: Entry, entry: Entry, beside: readonly Span[]): boolean =>
+  entry.by === "client" &&
+  highest.by === "gateway" &&
+  (highest.version?.ts ?? 0) > Number(entry.timestampNs.slice(0, -3)) &&
+  beside.some(([from, to]) => from < entry.order && entry.order < to);
 
 /** The same version again: its deadline has passed, or its message was gone. */
 function mayRepeat(before: Entry, entry: Entry, removals: readonly Removal[]): boolean {

@@ -44,7 +44,6 @@ export const CONFIG_FAULTS: readonly FaultKind[] = [
   {
     ...FAULT,
     name: "reload: keys excluded for a while",
-    needs: "widening",
     atMost: 1,
     lastsMs: [500, 20_000],
     strike: (world, { site, lastsMs }) => change(world, site, lastsMs, { exclude: ["x.>"] }),
@@ -52,7 +51,6 @@ export const CONFIG_FAULTS: readonly FaultKind[] = [
   {
     ...FAULT,
     name: "reload: site removed and added again",
-    needs: "rejoin",
     atMost: 1,
     lastsMs: [500, 20_000],
     strike(world, { site, other, lastsMs }) {

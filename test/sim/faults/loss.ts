@@ -23,16 +23,21 @@ function purgeSome(world: World, fault: PlannedFault, place: Place, isWanted: (b
   return chosen.length === 0 ? null : `${chosen.length} messages of the ${place} ${fault.bucket} at ${fault.site}`;
 }
 
-/** As it is now it will be again later, whatever happens in between. */
+/** How often a stream has been put back: what a copy from before that says of sequences is not true any more. */
+const rewinds = new WeakMap<MemoryStream, number>();
+
+/** As it is now it will be again later, unless another rewind happens in between. */
 function rewind(world: World, fault: PlannedFault, places: readonly Place[]): string | null {
   const { site, bucket, lastsMs } = fault;
   const streams = places.flatMap((place) => {
     const stream = streamOf(world, fault, place);
-    return stream?.exists() === true ? [{ place, stream, putBack: stream.copy(), ...stream.mark() }] : [];
+    return stream?.exists() === true ? [{ place, stream, putBack: stream.copy(), rewound: rewinds.get(stream) ?? 0, ...stream.mark() }] : [];
   });
   if (streams.length === 0) return null;
   world.endAfter(lastsMs, () => {
-    for (const { place, stream, putBack, lastSequence, created } of streams) {
+    if (streams.some(({ stream, rewound }) => (rewinds.get(stream) ?? 0) !== rewound)) return;
+    for (const { place, stream, putBack, rewound, lastSequence, created } of streams) {
+      rewinds.set(stream, rewound + 1);
       const sequence = stream.mark().created === created ? lastSequence : 0;
       putBack();
       world.recorder.add({ what: "lost", place, site, bucket, sequence });
@@ -52,14 +57,6 @@ function destroy(world: World, fault: PlannedFault, place: Place): string | null
   return `the ${place} ${bucket} at ${site} is deleted${place === "bucket" ? " and made anew" : ""}`;
 }
 
-/** Only such operations: what was stamped above its server's clock, nobody but the log can stamp so again. A log that loses
- *  it while its gateway is down is given the entry under another version. */
-function isStampedByServer(block: string): boolean {
-  const [, ts] = /^Kvgw-Version: (\d+) /m.exec(block) ?? [];
-  const [, timestampNs] = /^Kvgw-Revision: \d+ \d+ (\d+)/m.exec(block) ?? [];
-  return ts !== undefined && timestampNs === `${ts}000`;
-}
-
 const isMarker = (block: string) => block.includes("KV-Operation");
 
 const REWIND = { ...FAULT, onBucket: true, atMost: 2, lastsMs: [500, 20_000] } as const;
@@ -69,7 +66,7 @@ export const LOSS_FAULTS: readonly FaultKind[] = [
     ...FAULT,
     name: "operations purged from a log",
     onBucket: true,
-    strike: (world, fault) => purgeSome(world, fault, "log", isStampedByServer),
+    strike: (world, fault) => purgeSome(world, fault, "log", () => true),
   },
   {
     ...FAULT,
@@ -83,9 +80,9 @@ export const LOSS_FAULTS: readonly FaultKind[] = [
     onBucket: true,
     strike: (world, fault) => purgeSome(world, fault, "bucket", isMarker),
   },
-  { ...REWIND, name: "bucket rewound", needs: "marks", strike: (world, fault) => rewind(world, fault, ["bucket"]) },
-  { ...REWIND, name: "log rewound", needs: "marks", strike: (world, fault) => rewind(world, fault, ["log"]) },
-  { ...REWIND, name: "bucket and log rewound", needs: "rejoin", strike: (world, fault) => rewind(world, fault, ["bucket", "log"]) },
-  { ...REWIND, name: "bucket deleted", needs: "marks", strike: (world, fault) => destroy(world, fault, "bucket") },
-  { ...REWIND, name: "log deleted", needs: "marks", strike: (world, fault) => destroy(world, fault, "log") },
+  { ...REWIND, name: "bucket rewound", strike: (world, fault) => rewind(world, fault, ["bucket"]) },
+  { ...REWIND, name: "log rewound", strike: (world, fault) => rewind(world, fault, ["log"]) },
+  { ...REWIND, name: "bucket and log rewound", strike: (world, fault) => rewind(world, fault, ["bucket", "log"]) },
+  { ...REWIND, name: "bucket deleted", strike: (world, fault) => destroy(world, fault, "bucket") },
+  { ...REWIND, name: "log deleted", strike: (world, fault) => destroy(world, fault, "log") },
 ];
