@@ -5,28 +5,19 @@
  * A lease is given at once and dials in the background: nothing in here ever waits for the network on behalf of a
  * caller, and a broken connection is dialled again until its last lease is gone.
  */
-import {
-  type Authenticator,
-  type ConnectionOptions,
-  type NatsConnection,
-  connect,
-  credsAuthenticator,
-  errors,
-  nkeyAuthenticator,
-  tokenAuthenticator,
-  usernamePasswordAuthenticator,
-} from "@nats-io/transport-node";
-import type { Credentials, SecretSource, SiteConfig } from "../config/config.js";
+import { type NatsConnection, connect, errors } from "@nats-io/transport-node";
+import type { SecretSource, SiteConfig } from "../config/config.js";
 import { GatewayError } from "../core/errors.js";
-import { BACKOFF_MS, CONNECT_TIMEOUT_MS, PING_INTERVAL_MS, RECONNECT_WAIT_MS } from "../core/limits.js";
+import { BACKOFF_MS, CONNECT_TIMEOUT_MS } from "../core/limits.js";
 import type { Clock } from "../core/ports.js";
+import { connectionOptions } from "./connection-options.js";
 import { toFailure } from "./failure.js";
 import { type Publisher, createPublisher } from "./publisher.js";
 
 export interface Link {
   readonly nats: NatsConnection;
   readonly publisher: Publisher;
-  /** Streams that are known to be made, for `streams.ts`; as many as this gateway works with. */
+  /** Streams that are known to be made: `streams.ts`. */
   readonly made: Set<string>;
 }
 
@@ -261,41 +252,3 @@ function pause(clock: Clock, shared: Shared, delayMs: number): Promise<void> {
     };
   });
 }
-
-function connectionOptions(deps: ConnectionDeps, site: SiteConfig): ConnectionOptions {
-  const { credentials, tls } = site;
-  // `tls://` asks for TLS or nothing; without either, TLS is used where the server offers it.
-  const mustBeTls = tls !== null || site.servers.some((server) => server.startsWith("tls://"));
-  const serverName = tls?.serverName === undefined ? {} : { servername: tls.serverName };
-  return {
-    servers: [...site.servers],
-    name: deps.clientName,
-    timeout: CONNECT_TIMEOUT_MS,
-    // The library reconnects without end; a bound here would only move the loop into our hands.
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: RECONNECT_WAIT_MS,
-    pingInterval: PING_INTERVAL_MS,
-    maxPingOut: 2,
-    ignoreAuthErrorAbort: true,
-    // Saves a stack capture for every request.
-    noAsyncTraces: true,
-    ...(mustBeTls ? { tls: { ...tls, ...serverName } } : {}),
-    ...(credentials === null ? {} : { authenticator: authenticator(credentials, deps.readSecret) }),
-  };
-}
-
-function authenticator(credentials: Credentials, readSecret: (source: SecretSource) => string): Authenticator {
-  const text = (source: SecretSource) => () => readSecret(source);
-  const bytes = (source: SecretSource) => () => new TextEncoder().encode(readSecret(source));
-  switch (credentials.kind) {
-    case "creds":
-      return credsAuthenticator(bytes(credentials.creds));
-    case "password":
-      return usernamePasswordAuthenticator(credentials.user, text(credentials.password));
-    case "token":
-      return tokenAuthenticator(text(credentials.token));
-    case "nkey":
-      return nkeyAuthenticator(bytes(credentials.seed));
-  }
-}
-

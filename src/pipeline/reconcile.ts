@@ -209,12 +209,12 @@ function covers(now: Summary | null, then: Summary | null): boolean {
 
 /** A value of which nothing is known here, old enough to have been deleted and swept, from a peer that came back wrong: it is
  *  left to the peer to find out. Where this site came back wrong itself it knows no better. */
-const isGhostly = ({ replica, rejoin, peer, hello, isOld }: Meeting, theirs: Summary): boolean =>
+const isGhostly = ({ replica, rejoin, hello, isOld }: Meeting, theirs: Summary): boolean =>
   !isTombstone(theirs) &&
   isOld(theirs.version) &&
   replica.get(theirs.key) === undefined &&
   !rejoin.isRejoining() &&
-  rejoin.isDoubtful(peer, hello);
+  hello.rejoining;
 
 /** Takes what the peer has that is newer than what is here now; returns how many keys that were. */
 async function repair(deps: Meeting, differences: readonly Difference[]): Promise<number> {

@@ -1,7 +1,7 @@
 /**
- * A site whose bucket came back wrong, or that was away from the list of sites: peers tell it so (`core/seen.ts`). Until every
- * peer has been compared with, it is *rejoining*, and says so; peers then take nothing from it that is older than
- * `tombstoneTtl` and of which they know nothing.
+ * A site whose bucket came back wrong, or that was away from the list of sites: peers tell it so (`core/seen.ts`), and it hears
+ * that before it answers. Until every peer has been compared with, it is *rejoining*, and says so; peers then take nothing
+ * from it that is older than `tombstoneTtl` and of which they know nothing. Afterwards it is believed again.
  *
  * What no peer knows, is older than `tombstoneTtl`, and was here before, is a ghost: it had been deleted everywhere, and its
  * tombstone swept. It is set aside with its value, to be listed, written again or dropped, and never replicated. All else is
@@ -11,7 +11,7 @@ import type { Observe } from "../core/events.js";
 import type { BucketName, Key, SiteId } from "../core/ids.js";
 import type { Hello } from "../core/question.js";
 import type { Replica } from "../core/replica.js";
-import { type Seen, cameBackWrong } from "../core/seen.js";
+import type { Seen } from "../core/seen.js";
 import type { Version } from "../core/version.js";
 import type { Marks } from "./marks.js";
 
@@ -21,8 +21,6 @@ export interface Rejoin {
   begin(): void;
   /** What a peer says of this site. May begin the rejoin. */
   hear(hello: Hello): void;
-  /** Whether a peer that says this hello has come back wrong itself: it is not to be believed about everything. */
-  isDoubtful(peer: SiteId, hello: Hello): boolean;
   /** A whole comparison with a peer: the values of which it knows nothing. May end the rejoin. */
   compared(peer: SiteId, hello: Hello, alone: readonly Key[]): Promise<void>;
 }
@@ -31,7 +29,7 @@ export interface RejoinDeps {
   readonly site: SiteId;
   readonly bucket: BucketName;
   readonly peers: readonly SiteId[];
-  readonly marks: Pick<Marks, "own" | "seen">;
+  readonly marks: Pick<Marks, "own">;
   /** Whether the own bucket came back wrong, measured by what is remembered of an earlier run. */
   readonly isBehind: (mark: Seen) => boolean;
   readonly replica: Replica;
@@ -56,9 +54,6 @@ export function createRejoin(deps: RejoinDeps): Rejoin {
   const aloneByPeer = new Map<SiteId, ReadonlySet<Key> | null>();
 
   const isRejoining = () => beforeUs !== null && !over;
-
-  const isDoubtful = (peer: SiteId, hello: Hello): boolean =>
-    hello.rejoining || cameBackWrong(deps.marks.seen().get(peer), hello.moment.run, hello.start);
 
   function wasHereBefore(key: Key): boolean {
     const known = replica.get(key);
@@ -92,12 +87,11 @@ export function createRejoin(deps: RejoinDeps): Rejoin {
 
   return {
     isRejoining,
-    isDoubtful,
     begin: () => measure(deps.marks.own(), site),
     hear: (hello) => measure(hello.seen.get(site) ?? null, hello.site),
     async compared(peer, hello, alone) {
       if (!isRejoining()) return;
-      aloneByPeer.set(peer, isDoubtful(peer, hello) ? null : new Set(alone.filter(wasHereBefore)));
+      aloneByPeer.set(peer, hello.rejoining ? null : new Set(alone.filter(wasHereBefore)));
       if (!deps.peers.every((each) => aloneByPeer.has(each))) return;
       await (ending ??= end().finally(() => (ending = null)));
     },

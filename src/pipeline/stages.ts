@@ -103,8 +103,11 @@ export async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run
   const vanished = createVanished({ store: ports.store, replica, clock, includes, isBusy, onMissing: run.onMissing });
   const start = { created: info.created, sequence: info.lastSequence };
   const jumps = createJumps(deps.config().tombstoneTtlMs * 1_000);
+  const [beganUs, nowUs] = [clock.nowMs() * 1_000, () => clock.nowMs() * 1_000];
+  // Another gateway of this site, which runs beside this one, says nothing of where this run began.
+  const isOfNow = ({ run: other, atUs }: Seen) => other === witness.run || (atUs >= beganUs && atUs <= nowUs());
   const isBehind = (mark: Seen | null) =>
-    mark !== null && mark.run !== witness.run && (cameBackWrong(mark, witness.run, start) || jumps.contradict(mark));
+    mark !== null && !isOfNow(mark) && (cameBackWrong(mark, witness.run, start) || jumps.contradict(mark));
   const isOld = ({ ts }: Version) => ts / 1_000 < clock.nowMs() - deps.config().tombstoneTtlMs;
   const holding = createHolding({
     replica,

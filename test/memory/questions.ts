@@ -20,9 +20,24 @@ import {
 } from "../../src/core/question.js";
 import type { MemoryConnection } from "./connection.js";
 
-/** Where a site's gateway stands ready to be asked about a bucket. */
+/** Where a site's gateways stand ready to be asked about a bucket: the server takes one after the other, as of a queue. */
 export interface Answering {
-  answers: Questions | null;
+  readonly answering: Answerer[];
+}
+
+interface Answerer {
+  readonly answers: Questions;
+  readonly connection: MemoryConnection;
+}
+
+function nextOf({ answering }: Answering): Questions {
+  for (let tried = 0; tried < answering.length; tried++) {
+    const next = answering.shift();
+    if (next === undefined) break;
+    answering.push(next);
+    if (next.connection.connected()) return next.answers;
+  }
+  throw new GatewayError("KVGW_UNREACHABLE", "no gateway answers there; retried");
 }
 
 /** @param connection of the gateway that answers: questions reach it like everything else that its server sends */
@@ -37,9 +52,11 @@ export const createMemoryPeerService = (bucket: Answering, connection: MemoryCon
       versions: (keys) => reached(() => answers.versions(keys)),
       fetch: (key) => reached(() => answers.fetch(key)),
     };
-    bucket.answers = served;
+    const answerer = { answers: served, connection };
+    bucket.answering.push(answerer);
     return () => {
-      if (bucket.answers === served) bucket.answers = null;
+      const at = bucket.answering.indexOf(answerer);
+      if (at >= 0) bucket.answering.splice(at, 1);
     };
   },
 });
@@ -48,8 +65,7 @@ export const createMemoryPeerService = (bucket: Answering, connection: MemoryCon
 export function createMemoryQuestions(connection: MemoryConnection, bucket: Answering, clock: Clock): Questions {
   async function ask<T>(answer: (answers: Questions) => Promise<T>): Promise<T> {
     const answering = await connection.request(() => {
-      if (bucket.answers === null) throw new GatewayError("KVGW_UNREACHABLE", "no gateway answers there; retried");
-      const promise = answer(bucket.answers);
+      const promise = answer(nextOf(bucket));
       // Nobody hears of a refusal whose way back is lost.
       promise.catch(() => undefined);
       // Kept in an object: a promise by itself would be waited for at the server.

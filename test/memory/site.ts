@@ -3,9 +3,10 @@
  * write here whether a gateway runs or not.
  */
 import type { BucketName, SiteId } from "../../src/core/ids.js";
-import type { Clock, Questions } from "../../src/core/ports.js";
+import type { Clock } from "../../src/core/ports.js";
 import { type Application, createApplication } from "./application.js";
 import type { Beating } from "./pulse.js";
+import type { Answering } from "./questions.js";
 import { type MemoryStream, type StreamOptions, createMemoryStream } from "./stream.js";
 import { createSkewedClock } from "./virtual-clock.js";
 
@@ -20,12 +21,10 @@ export interface MemorySite extends Beating {
   readonly state: Map<string, string>;
 }
 
-export interface MemorySiteBucket {
+export interface MemorySiteBucket extends Answering {
   readonly stream: MemoryStream;
   readonly log: MemoryStream;
   readonly app: Application;
-  /** Who answers peers' questions about the bucket: the gateway that runs. */
-  answers: Questions | null;
 }
 
 export function createMemorySite(clock: Clock, id: SiteId, options: Partial<StreamOptions> = {}): MemorySite {
@@ -40,7 +39,7 @@ export function createMemorySite(clock: Clock, id: SiteId, options: Partial<Stre
       if (existing !== undefined) return existing;
       const stream = createMemoryStream(site.clock, options);
       stream.create();
-      const made = { stream, log: createMemoryStream(site.clock), app: createApplication(stream), answers: null };
+      const made = { stream, log: createMemoryStream(site.clock), app: createApplication(stream), answering: [] };
       buckets.set(name, made);
       return made;
     },

@@ -62,7 +62,7 @@ interface Checkpoint {
 interface Appends {
   /** By log and life of it, what was not lost: with rising sequences. */
   readonly appends: ReadonlyMap<string, readonly Logged[]>;
-  /** Of each operation the next one of its key in the same life. */
+  /** Of each operation the next one of its key in the same life, lost later or not: it took the other's place. */
   readonly successors: ReadonlyMap<Logged, Logged>;
 }
 
@@ -73,11 +73,10 @@ function readAppends({ logged, lost }: Ledger): Appends {
   const successors = new Map<Logged, Logged>();
   const lastOfKey = new Map<string, Logged>();
   for (const operation of logged) {
-    if (lost.has(operation)) continue;
     const life = lifeOf(operation.site, operation.bucket, operation.created);
-    const list = appends.get(life);
-    if (list === undefined) appends.set(life, [operation]);
-    else list.push(operation);
+    const list = appends.get(life) ?? [];
+    appends.set(life, list);
+    if (!lost.has(operation)) list.push(operation);
     const name = `${life}/${operation.key}`;
     const before = lastOfKey.get(name);
     if (before !== undefined) successors.set(before, operation);

@@ -2,8 +2,9 @@
  * The history of a run, put in order for questions: every entry that a bucket ever held, every operation that a log
  * ever took, and which entry it came from. A local write carries no version; its operation tells it.
  */
+import { findBest } from "./best.js";
 import type { Called, Final, Happening, Lost, Message, Saved, Setup, Stored, Violation, WriteKind } from "../history.js";
-import { type Headers, type Version, compare, describe, isBroughtDown, isFar, readHeaders, takesPart, valueOfOperation } from "./wire.js";
+import { type Headers, type Version, describe, isBroughtDown, readHeaders, takesPart, valueOfOperation } from "./wire.js";
 
 export interface Entry extends Message {
   /** Position in the history. */
@@ -14,6 +15,8 @@ export interface Entry extends Message {
   readonly op: number | null;
   /** Of the header, or of the operation that it was logged as; null for a local write that no log names. */
   version: Version | null;
+  /** Where in the history a log first named its version, for a local write. */
+  namedAt: number;
   /** Versions that it was logged as in a log that has lost them, and up to where in the history they were its own. */
   readonly earlier: { readonly version: Version | null; readonly until: number }[];
   /** The version days ahead that it was logged as before, null if there was none. */
@@ -82,7 +85,6 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   const lost = new Set<Entry | Logged>();
   const applied = new Set<string>();
   const logged: Logged[] = [];
-  const best = new Map<string, Logged>();
   const formats = new Map(setup.buckets.map(({ name, format }) => [name, format]));
 
   function takeEntry(stored: Stored, order: number): void {
@@ -98,7 +100,8 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
 
   function lose({ place, site, bucket, sequence }: Lost, order: number): void {
     const isLost = (each: Entry | Logged) => each.site === site && each.bucket === bucket && each.sequence > sequence;
-    if (place === "bucket") for (const entry of [...entries.values()].flat()) if (isLost(entry)) lost.add(entry);
+    // What was not there any more was not lost with the rest.
+    if (place === "bucket") for (const entry of [...entries.values()].flat()) if (isLost(entry) && !removed.has(entry)) lost.add(entry);
     if (place !== "log") return;
     for (const operation of logged) {
       if (!isLost(operation)) continue;
@@ -110,28 +113,6 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   function isForgotten(entry: Entry): boolean {
     if (entry.by !== "client" || applied.has(`${nameOf(entry)} ${describe(entry.version)}`)) return false;
     return entries.get(placeOf(entry))?.some(({ order, far }) => order > entry.order && far !== null) === true;
-  }
-
-  const isGone = (entry: Entry) => lost.has(entry) || taken.has(entry);
-
-  /** The highest version of every key that was not lost with all that knew of it. */
-  function rankBest(): void {
-    const copies = new Set<string>();
-    for (const entry of [...entries.values()].flat()) {
-      if (entry.by === "gateway" && entry.version !== null && !isGone(entry)) copies.add(`${nameOf(entry)} ${describe(entry.version)}`);
-    }
-    for (const operation of logged) {
-      const { version, entry } = operation;
-      if (version === null) continue;
-      const gone = lost.has(operation) ? entry !== null && isGone(entry) : purged.has(operation);
-      const name = nameOf(operation);
-      if (entry !== null && isForgotten(entry)) continue;
-      if (gone && !copies.has(`${name} ${describe(version)}`)) continue;
-      const highest = best.get(name)?.version ?? null;
-      // What is days ahead is replaced by whatever is not.
-      const order = highest === null ? 1 : Number(isFar(highest)) - Number(isFar(version)) || compare(version, highest);
-      if (order > 0) best.set(name, operation);
-    }
   }
 
   function takeLogged(stored: Stored, order: number): void {
@@ -151,6 +132,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     const isDown = entry.version !== null && isBroughtDown(entry.version, version);
     if (isDown) entry.far = entry.version;
     if (before !== undefined && isAgain) entry.earlier.push({ version: entry.version, until: order });
+    if (before === undefined) entry.namedAt = order;
     if (before === undefined || isAgain || isDown) entry.version = version;
     loggedAs.set(entry, operation);
   }
@@ -172,7 +154,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     else if (happening.op === null) takeLogged(happening, order);
   }
   const unlogged = new Set([...loggedAs].flatMap(([entry, operation]) => (purged.has(operation) ? [entry] : [])));
-  rankBest();
+  const best = findBest({ logged, entries, purged, lost, taken, isForgotten });
   const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
   return {
     ...{ history, setup, entries, entryByOp, logged, best, removed, purged, unlogged, noted: readNotes(history), again, lost },
@@ -206,7 +188,7 @@ function readNotes(history: readonly Happening[]): ReadonlyMap<string, number> {
 function toEntry(stored: Stored, order: number): Entry {
   const { version, kind, marker } = readHeaders(stored.block);
   const by = marker ? "server" : stored.op === null ? "gateway" : "client";
-  return { ...stored, order, kind: marker ? "delete" : kind, by, version: by === "client" ? null : version, earlier: [], far: null };
+  return { ...stored, order, kind: marker ? "delete" : kind, by, version: by === "client" ? null : version, earlier: [], far: null, namedAt: Infinity };
 }
 
 export const violation = (

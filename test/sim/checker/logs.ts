@@ -49,8 +49,14 @@ function wrongWith(ledger: Ledger, operation: Logged, loggedAs: ReadonlyMap<Entr
   const twin = loggedAs.get(entry);
   if (twin === undefined || twin.version === null || ledger.again.has(operation)) return null;
   if (!isFar(version) && isBroughtDown(twin.version, version)) return null;
-  if (isTooLow(ledger, entry, twin.version)) return null;
+  if (isTooLow(ledger, entry, twin.version) || hasComeBack(ledger, entry, twin, operation)) return null;
   return ["logged once", `one write was logged twice, first as ${describe(twin.version)}`];
+}
+
+/** The log had a later write of the key in its place, and the bucket has lost that. */
+function hasComeBack({ entries, lost }: Ledger, entry: Entry, first: Logged, second: Logged): boolean {
+  const later = entries.get(placeOf(entry)) ?? [];
+  return later.some((each) => lost.has(each) && each.order > first.order && each.order < second.order);
 }
 
 /** By one of two gateways of the site, which had not seen what the write had overwritten. */

@@ -82,7 +82,7 @@ function checkKey(
     // What is days ahead counts for nothing: whatever is not replaces it.
     if (entry.version === null || isFar(entry.version)) continue;
     if (entry.far !== null && highest !== null && ledger.isForgotten(highest)) highest = null;
-    if (highest !== null && mayNotKnow(highest, entry, beside)) highest = null;
+    if (highest !== null && (mayNotKnow(highest, entry, beside) || isNamedLater(highest, entry))) highest = null;
     const wrong = highest === null ? null : wrongAfter(highest, entry, removals);
     if (wrong !== null) found.push(violation(wrong[0], entry, wrong[1]));
     const stood = highest === null ? null : versionAt(highest, entry.order);
@@ -111,6 +111,10 @@ function wrongAfter(highest: Entry, entry: Entry, removals: readonly Removal[]):
   if (highest.kind !== "put" && entry.kind === "put") return ["no resurrection", story];
   return ["versions rise", story];
 }
+
+/** Overwritten before anybody saw it, and back with a stream that was put back: it was logged behind what had replaced it. */
+const isNamedLater = (highest: Entry, entry: Entry): boolean =>
+  highest.by === "client" && entry.by === "client" && highest.namedAt > entry.namedAt;
 
 /** One of two gateways of the site applied what is ahead of the clock there; the other logged the write that replaced it at
  *  once, and had never seen it. */

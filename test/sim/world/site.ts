@@ -3,7 +3,8 @@
  * changes in it goes into the history.
  */
 import type { BucketName } from "../../../src/core/ids.js";
-import type { Clock, Questions } from "../../../src/core/ports.js";
+import type { Clock } from "../../../src/core/ports.js";
+import type { Answering } from "../../memory/questions.js";
 import type { Present } from "../../memory/presence.js";
 import type { Beating } from "../../memory/pulse.js";
 import { type MemoryStream, type StreamMessage, type StreamObserver, createMemoryStream } from "../../memory/stream.js";
@@ -28,11 +29,9 @@ export interface SimSite extends Beating {
   readonly present: Present;
 }
 
-export interface SiteBucket {
+export interface SiteBucket extends Answering {
   readonly bucket: MemoryStream;
   readonly log: MemoryStream;
-  /** Who answers peers' questions: the gateway that runs. */
-  answers: Questions | null;
 }
 
 /** @param onApplied hears of every entry that a gateway wrote into a bucket */
@@ -61,7 +60,7 @@ export function createSimSite(
     const watch = (place: "bucket" | "log") => observerOf(recorder, name, place, bucket, onApplied);
     const stream = createMemoryStream(site.clock, { history, messageTtl, markers, maxAgeMs }, watch("bucket"));
     stream.create();
-    buckets.set(bucket, { bucket: stream, log: createMemoryStream(site.clock, {}, watch("log")), answers: null });
+    buckets.set(bucket, { bucket: stream, log: createMemoryStream(site.clock, {}, watch("log")), answering: [] });
   }
   return site;
 }

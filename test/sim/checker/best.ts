@@ -1,0 +1,65 @@
+/**
+ * Which version of each key must stand in the end: the highest one, unless faults have taken it from everywhere. Then the
+ * highest of those that still stood somewhere, since what a write has replaced is not anywhere to be found.
+ */
+import { type Entry, type Logged, nameOf, placeOf } from "./ledger.js";
+import { type Version, compare, describe, isFar } from "./wire.js";
+
+export interface Traces {
+  readonly logged: readonly Logged[];
+  /** By place, in order. */
+  readonly entries: ReadonlyMap<string, readonly Entry[]>;
+  /** Operations that their log does not have any more. */
+  readonly purged: ReadonlyMap<Logged, number>;
+  /** Entries that went with the tail of their stream. */
+  readonly lost: ReadonlySet<Entry | Logged>;
+  /** Entries that a client removed without an event. */
+  readonly taken: ReadonlySet<Entry>;
+  isForgotten(entry: Entry): boolean;
+}
+
+export function findBest(traces: Traces): Map<string, Logged> {
+  const best = new Map<string, Logged>();
+  const copiesByVersion = groupBy([...traces.entries.values()].flat().filter(({ by }) => by === "gateway"), nameOfVersion);
+  const lastInLog = new Map(traces.logged.map((operation) => [placeOf(operation), operation]));
+  for (const [name, operations] of groupBy(traces.logged.filter((each) => counts(traces, each)), nameOf)) {
+    const ranked = operations.sort((a, b) => rank(b.version, a.version));
+    const found = ranked.find((operation, at) => {
+      const tracesOf = [operation.entry, ...(copiesByVersion.get(nameOfVersion(operation)) ?? [])].filter((entry) => entry !== null);
+      const isLogged = !traces.purged.has(operation) && (at === 0 || lastInLog.get(placeOf(operation)) === operation);
+      return isLogged || tracesOf.some((entry) => !isTaken(traces, entry) && (at === 0 || !isReplaced(traces, entry)));
+    });
+    if (found !== undefined) best.set(name, found);
+  }
+  return best;
+}
+
+/** Not what the clock guard has brought down, nor what nobody can have known. */
+function counts({ isForgotten }: Traces, { version, entry }: Logged): boolean {
+  if (version === null || (entry !== null && isForgotten(entry))) return false;
+  const far = entry?.far ?? null;
+  return far === null || compare(version, far) !== 0;
+}
+
+const isTaken = ({ lost, taken }: Traces, entry: Entry): boolean => lost.has(entry) || taken.has(entry);
+
+const isReplaced = ({ entries, lost }: Traces, entry: Entry): boolean =>
+  entries.get(placeOf(entry))?.some((later) => later.order > entry.order && !lost.has(later)) === true;
+
+/** What is days ahead is replaced by whatever is not. */
+function rank(a: Version | null, b: Version | null): number {
+  if (a === null || b === null) return 0;
+  return Number(isFar(b)) - Number(isFar(a)) || compare(a, b);
+}
+
+const nameOfVersion = (at: Entry | Logged): string => `${nameOf(at)} ${describe(at.version)}`;
+
+function groupBy<T>(all: readonly T[], key: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of all) {
+    const group = groups.get(key(one));
+    if (group === undefined) groups.set(key(one), [one]);
+    else group.push(one);
+  }
+  return groups;
+}
