@@ -5,13 +5,13 @@
  *
  * What no peer knows, is older than `tombstoneTtl`, and was here before, is a ghost: it had been deleted everywhere, and its
  * tombstone swept. It is set aside with its value, to be listed, written again or dropped, and never replicated. All else is
- * new and is kept. A peer that is rejoining itself is not asked; where all are, the union of all is taken.
+ * new and is kept. A peer that has come back wrong itself is not asked; where all have, the union of all is taken.
  */
 import type { Observe } from "../core/events.js";
 import type { BucketName, Key, SiteId } from "../core/ids.js";
 import type { Hello } from "../core/question.js";
 import type { Replica } from "../core/replica.js";
-import type { Seen } from "../core/seen.js";
+import { type Seen, cameBackWrong } from "../core/seen.js";
 import type { Version } from "../core/version.js";
 import type { Marks } from "./marks.js";
 
@@ -29,7 +29,7 @@ export interface RejoinDeps {
   readonly site: SiteId;
   readonly bucket: BucketName;
   readonly peers: readonly SiteId[];
-  readonly marks: Pick<Marks, "own">;
+  readonly marks: Pick<Marks, "own" | "seen">;
   /** Whether the own bucket came back wrong, measured by what is remembered of an earlier run. */
   readonly isBehind: (mark: Seen) => boolean;
   readonly replica: Replica;
@@ -50,10 +50,14 @@ export function createRejoin(deps: RejoinDeps): Rejoin {
   let over = false;
   // Rounds with several peers may come to their ends together.
   let ending: Promise<void> | null = null;
-  // Of each peer what it knows nothing of; null for one that is rejoining itself.
+  // Of each peer what it knows nothing of; null for one that has come back wrong itself.
   const aloneByPeer = new Map<SiteId, ReadonlySet<Key> | null>();
 
   const isRejoining = () => beforeUs !== null && !over;
+
+  /** Then it may know nothing of what it has lost itself, also once it has compared itself with everybody. */
+  const hasComeBackToo = (peer: SiteId, { rejoining, moment, start }: Hello): boolean =>
+    rejoining || cameBackWrong(deps.marks.seen().get(peer), moment.run, start);
 
   function wasHereBefore(key: Key): boolean {
     const known = replica.get(key);
@@ -91,7 +95,7 @@ export function createRejoin(deps: RejoinDeps): Rejoin {
     hear: (hello) => measure(hello.seen.get(site) ?? null, hello.site),
     async compared(peer, hello, alone) {
       if (!isRejoining()) return;
-      aloneByPeer.set(peer, hello.rejoining ? null : new Set(alone.filter(wasHereBefore)));
+      aloneByPeer.set(peer, hasComeBackToo(peer, hello) ? null : new Set(alone.filter(wasHereBefore)));
       if (!deps.peers.every((each) => aloneByPeer.has(each))) return;
       await (ending ??= end().finally(() => (ending = null)));
     },

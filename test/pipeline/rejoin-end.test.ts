@@ -20,7 +20,7 @@ function rejoining(setAside: (key: Key) => Promise<boolean>) {
   let overs = 0;
   const rejoin = createRejoin({
     ...{ site: A, bucket: bucketNamed("config"), peers: [B, C], replica, setAside },
-    marks: { own: () => ({ ...NOT_SEEN, run: "0b", atUs: 5, left: true }) },
+    marks: { own: () => ({ ...NOT_SEEN, run: "0b", atUs: 5, left: true }), seen: () => new Map() },
     isBehind: () => true,
     isOld: () => true,
     ask: () => undefined,

@@ -18,18 +18,26 @@ export interface Traces {
   isForgotten(entry: Entry): boolean;
 }
 
-export function findBest(traces: Traces): Map<string, Logged> {
-  const best = new Map<string, Logged>();
+/** The operation, and whether it may also be gone: what had replaced it is, and only its own log has it still. */
+export interface Best {
+  readonly operation: Logged;
+  readonly mayBeGone: boolean;
+}
+
+export function findBest(traces: Traces): Map<string, Best> {
+  const best = new Map<string, Best>();
   const copiesByVersion = groupBy([...traces.entries.values()].flat().filter(({ by }) => by === "gateway"), nameOfVersion);
   const lastInLog = new Map(traces.logged.map((operation) => [placeOf(operation), operation]));
   for (const [name, operations] of groupBy(traces.logged.filter((each) => counts(traces, each)), nameOf)) {
     const ranked = operations.sort((a, b) => rank(b.version, a.version));
-    const found = ranked.find((operation, at) => {
+    for (const [at, operation] of ranked.entries()) {
       const tracesOf = [operation.entry, ...(copiesByVersion.get(nameOfVersion(operation)) ?? [])].filter((entry) => entry !== null);
       const isLogged = !traces.purged.has(operation) && (at === 0 || lastInLog.get(placeOf(operation)) === operation);
-      return isLogged || tracesOf.some((entry) => !isTaken(traces, entry) && (at === 0 || !isReplaced(traces, entry)));
-    });
-    if (found !== undefined) best.set(name, found);
+      const stands = tracesOf.some((entry) => !isTaken(traces, entry) && (at === 0 || !isReplaced(traces, entry)));
+      if (!isLogged && !stands) continue;
+      best.set(name, { operation, mayBeGone: at > 0 && !stands });
+      break;
+    }
   }
   return best;
 }

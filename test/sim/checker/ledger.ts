@@ -2,7 +2,7 @@
  * The history of a run, put in order for questions: every entry that a bucket ever held, every operation that a log
  * ever took, and which entry it came from. A local write carries no version; its operation tells it.
  */
-import { findBest } from "./best.js";
+import { type Best, findBest } from "./best.js";
 import type { Called, Final, Happening, Lost, Message, Saved, Setup, Stored, Violation, WriteKind } from "../history.js";
 import { type Headers, type Version, describe, isBroughtDown, readHeaders, takesPart, valueOfOperation } from "./wire.js";
 
@@ -43,7 +43,7 @@ export interface Ledger {
   /** All operations of all logs, in order. */
   readonly logged: readonly Logged[];
   /** By bucket and key, the highest version that any log ever took. */
-  readonly best: ReadonlyMap<string, Logged>;
+  readonly best: ReadonlyMap<string, Best>;
   readonly called: ReadonlyMap<number, Called>;
   /** Entries that the server removed at their deadline, or a client without an event. */
   readonly removed: ReadonlySet<Entry>;

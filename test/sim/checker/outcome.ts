@@ -1,6 +1,7 @@
 /** What must be true once everything has healed: all sites equal, the highest version there, nothing acknowledged lost. */
 import type { Final, Violation } from "../history.js";
-import { type Ledger, type Logged, nameOf, placeOf, violation } from "./ledger.js";
+import type { Best } from "./best.js";
+import { type Ledger, nameOf, placeOf, violation } from "./ledger.js";
 import { type Version, compare, describe, isFar, readHeaders } from "./wire.js";
 
 interface Standing {
@@ -60,10 +61,12 @@ function checkWinner(ledger: Ledger, bucket: string, key: string, at: AtSites): 
   });
 }
 
-function wrongStanding({ value, version, unlogged }: Standing, best: Logged | undefined): string | null {
+function wrongStanding({ value, version, unlogged }: Standing, found: Best | undefined): string | null {
+  const best = found?.operation;
   if (unlogged) return `a write stands there that no log names`;
   if (isFar(version)) return `${describe(version)} stands there, which is days ahead`;
   if (best === undefined || best.version === null) return version === null ? null : `${describe(version)} stands there, and no log has it`;
+  if (version === null && value === null && found?.mayBeGone === true) return null;
   if (version !== null && compare(version, best.version) !== 0) {
     return `${describe(version)} stands there, and ${describe(best.version)} is the highest`;
   }
