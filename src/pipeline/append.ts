@@ -33,6 +33,8 @@ export interface Appender {
   sequenceOf(key: Key): Sequence;
   /** Removes what the log has of the key, if it is not newer than the version. KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_DENIED. */
   forget(key: Key, version: Version): Promise<void>;
+  /** Where the log ends now, as far as it is known here. */
+  position(): Checkpoint;
   /** When everything that is queued now is in the log: where that ends. */
   logged(): Promise<Checkpoint>;
 }
@@ -77,6 +79,8 @@ export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: Foun
   let covering = false;
   // Outcomes of sends before the last look say nothing any more.
   let generation = 0;
+
+  const position = (): Checkpoint => ({ created: mark.created, sequence: lastSequence });
 
   function send(): void {
     // What a run has left behind, such as a write that waited for an apply, must not speak for it later.
@@ -213,9 +217,10 @@ export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: Foun
       await log.forget(key, logged.sequence);
       if (sequenceOf(key) <= logged.sequence) sequenceByKey.delete(key);
     },
+    position,
     async logged() {
       await queue.settled();
-      return { created: mark.created, sequence: lastSequence };
+      return position();
     },
   };
 }

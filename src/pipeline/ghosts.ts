@@ -6,6 +6,7 @@
 import { hash128 } from "../core/hash.js";
 import { type BucketName, type Key, isKey } from "../core/ids.js";
 import { GHOST_PART_BYTES } from "../core/limits.js";
+import type { Operation } from "../core/operation.js";
 import type { BucketStore, SetAside, SetAsideRecord, SiteState, WriteOutcome } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
 import type { Appender } from "./append.js";
@@ -14,6 +15,8 @@ import type { SetAsideStore } from "./set-aside.js";
 export interface Ghosts {
   /** False if something came after it. KVGW_STATE_UNAVAILABLE, KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_DENIED. */
   setAside(key: Key): Promise<boolean>;
+  /** The same of a value that only the own log has. */
+  setLoggedAside(operation: Operation, at: SetAside["at"]): Promise<void>;
   /** Writes the value again, where the key has none; null when that is done, else why it is not. KVGW_STATE_UNAVAILABLE. */
   bringBack(record: SetAsideRecord): Promise<string | null>;
   /** Forgets the value. KVGW_STATE_UNAVAILABLE. */
@@ -65,17 +68,24 @@ export function createGhosts(deps: GhostDeps): Ghosts {
     for (let part = end - 1; part >= first; part--) await state.remove(partKey(bucket, name, part));
   }
 
+  async function note({ kind, key, version, value }: Pick<Operation, "kind" | "key" | "version" | "value">, at: SetAside["at"]): Promise<void> {
+    await keep({ key, origin: version.site }, value);
+    const detail = `deleted everywhere while this site was away; ${value.length} bytes are kept`;
+    await deps.setAsides.put({ key, origin: version.site, reason: "ghost", detail, kind, version, at });
+  }
+
   return {
+    async setLoggedAside(operation, at) {
+      await note(operation, at);
+      await deps.appender.forget(operation.key, operation.version);
+    },
     async setAside(key) {
       const known = replica.get(key);
       const entry = await store.read(key);
       if (known === undefined || entry?.kind !== "put" || entry.revision !== known.revision) return false;
       const { value, revision } = entry;
       const { version, kind } = known;
-      await keep({ key, origin: version.site }, value);
-      const detail = `deleted everywhere while this site was away; ${value.length} bytes are kept`;
-      const at = { created: deps.bucketCreated, position: revision };
-      await deps.setAsides.put({ key, origin: version.site, reason: "ghost", detail, kind, version, at });
+      await note({ kind, key, version, value }, { created: deps.bucketCreated, position: revision });
       await store.forget(key, revision);
       if (replica.recordMissing(key, revision) === null) return false;
       await deps.appender.forget(key, version);

@@ -3,20 +3,26 @@
  * about to be swept, and only then: so whoever loses a delete that others have forgotten is recognised, and a site that
  * sweeps nothing writes nothing.
  */
+import { type Checkpoint, isCheckpoint } from "../core/checkpoint.js";
 import type { BucketName, SiteId } from "../core/ids.js";
 import type { SiteState } from "../core/ports.js";
 import type { Hello } from "../core/question.js";
 import { NOT_SEEN, type Seen, isSeen } from "../core/seen.js";
 
+/** How far the own bucket had come, and the own log; null where an earlier release has not said it. */
+export interface OwnMark extends Seen {
+  readonly log: Checkpoint | null;
+}
+
 export interface Marks {
   /** Of every site that takes part. */
   seen(): ReadonlyMap<SiteId, Seen>;
   /** How far the own bucket had come when an earlier run swept last, or this one. */
-  own(): Seen | null;
+  own(): OwnMark | null;
   /** Both sites are equal as of this hello. */
   note(peer: SiteId, hello: Hello): void;
   /** Of every peer what has been noted last, and how far the own bucket has come now. KVGW_STATE_UNAVAILABLE. */
-  makeDurable(own: Seen): Promise<void>;
+  makeDurable(own: OwnMark): Promise<void>;
 }
 
 export interface MarksDeps {
@@ -39,7 +45,7 @@ export async function loadMarks({ bucket, state, peers, nowUs }: MarksDeps): Pro
   });
   const ownKey = `captured.${bucket}`;
   const { value: stored } = await state.load(ownKey);
-  let own = isSeen(stored) ? stored : null;
+  let own: OwnMark | null = isSeen(stored) ? { ...stored, log: logOf(stored) } : null;
   const due = new Set<SiteId>();
   for (const [key, value] of gone) await state.save(key, { ...value, atUs: nowUs(), left: true });
   for (const peer of peers) {
@@ -67,4 +73,9 @@ export async function loadMarks({ bucket, state, peers, nowUs }: MarksDeps): Pro
       own = mark;
     },
   };
+}
+
+function logOf(stored: Seen): Checkpoint | null {
+  const { log } = stored as Partial<OwnMark>;
+  return isCheckpoint(log) ? log : null;
 }

@@ -49,6 +49,7 @@ export interface Peers {
   /** A round with every peer, as soon as may be. Resolves when each has been asked, with or without an answer. */
   reconcile(): Promise<void>;
   readonly setAsides: SetAsideRetries;
+  readonly ghosts: Ghosts;
   snapshot(): ReadonlyMap<SiteId, PeerSnapshot & SweepSnapshot>;
 }
 
@@ -128,7 +129,7 @@ export function createPeers(deps: PeersDeps): Peers {
       for (const replication of replications.values()) await replication.save(() => deps.records.durable());
     },
     reconcile,
-    setAsides: retries,
+    ...{ setAsides: retries, ghosts },
     snapshot: () =>
       new Map(
         [...replications].map(([peer, replication]) => [
@@ -198,7 +199,10 @@ function sweepOf(deps: PeersDeps, replications: ReadonlyMap<SiteId, Replication>
     ...{ bucket: deps.config().name, store: ports.store, replica, records, witness, appender, replications, isOld },
     ...{ counters, clock, observe, signal },
     remember: () =>
-      marks.makeDurable({ ...captured(), run: witness.run, atUs: Math.floor(clock.nowMs() * 1_000), left: false }),
+      marks.makeDurable({
+        ...{ ...captured(), run: witness.run, atUs: Math.floor(clock.nowMs() * 1_000), left: false },
+        log: appender.position(),
+      }),
     isBusy: (key) => deps.applier.isBusy(key),
     tombstoneTtlMs: () => deps.config().tombstoneTtlMs,
   });

@@ -12,6 +12,7 @@ import type { BucketCounters } from "../core/counters.js";
 import type { GatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
 import type { SiteId } from "../core/ids.js";
+import type { Operation } from "../core/operation.js";
 import { CHECKPOINT_INTERVAL_MS, PIPELINE_STOP_MS } from "../core/limits.js";
 import type {
   BucketStore,
@@ -141,7 +142,12 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     await Promise.race([stage.caughtUp, end.reached]);
     if (signal.aborted) return;
     const { clock, observe } = deps;
-    const restoring = { ...stage, bucket: deps.config().name, log: ports.log, clock, observe, signal: working.signal };
+    const { isLogBehind, isOld } = stage;
+    const isGhost = ({ version }: Operation) => isLogBehind && isOld(version);
+    const restoring = {
+      ...{ ...stage, bucket: deps.config().name, log: ports.log, clock, observe, signal: working.signal },
+      ...{ isGhost, ghosts: peers.ghosts },
+    };
     const maxClockSkewMs = () => deps.config().maxClockSkewMs;
     const watching = { ...stage, retries: peers.setAsides, maxClockSkewMs, clock, signal: working.signal };
     // What the bucket has lost comes back first: it must not be taken for what something newer has replaced.

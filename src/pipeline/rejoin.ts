@@ -29,7 +29,7 @@ export interface RejoinDeps {
   readonly site: SiteId;
   readonly bucket: BucketName;
   readonly peers: readonly SiteId[];
-  readonly marks: Pick<Marks, "own" | "seen">;
+  readonly marks: Pick<Marks, "seen"> & { own(): Seen | null };
   /** Whether the own bucket came back wrong, measured by what is remembered of an earlier run. */
   readonly isBehind: (mark: Seen) => boolean;
   readonly replica: Replica;

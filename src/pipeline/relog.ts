@@ -11,7 +11,7 @@ import type { Observe } from "../core/events.js";
 import type { BucketName, Key, SiteId } from "../core/ids.js";
 import type { KeyFilter } from "../core/key-filter.js";
 import { RELOG_LOOKS_IN_VAIN_MAX } from "../core/limits.js";
-import type { LoggedOperation, Operation } from "../core/operation.js";
+import type { Entry, LoggedOperation, Operation } from "../core/operation.js";
 import type { BucketStore, Clock, OperationLog, Questions } from "../core/ports.js";
 import type { Known, Replica } from "../core/replica.js";
 import { type Version, compareVersions } from "../core/version.js";
@@ -72,8 +72,10 @@ export function createRelogger(deps: RelogDeps): Relogger {
     const ahead = new Map<Key, Version>();
     let restUs = 0;
     await log.scan(1, ({ operation: { key, version } }) => {
-      unlogged.delete(key);
       if (!deps.includes(key)) return;
+      const newer = unlogged.get(key);
+      if (newer !== undefined && compareVersions(version, newer) < 0) return;
+      unlogged.delete(key);
       if (guard.isAhead(version)) ahead.set(key, version);
       else if (version.ts > restUs) restUs = version.ts;
     });
@@ -86,10 +88,11 @@ export function createRelogger(deps: RelogDeps): Relogger {
       if (!isEnough(asked.size)) return;
       for (const [at, [key, version]] of some.entries()) {
         if (signal.aborted) return;
-        const written = unlogged.has(key) ? await readBucket(key) : await log.read(key);
+        const entry = await deps.store.read(key);
+        const written = unlogged.has(key) ? asLogged(key, entry) : await log.read(key);
         // A later write has come meanwhile, and was noted.
         if (written !== null && compareVersions(written.operation.version, version) !== 0) continue;
-        if (written !== null && relog(writers, written, newest[at] ?? 0)) done++;
+        if (written !== null && relog(writers, written, entry, newest[at] ?? 0)) done++;
         else restUs = Math.max(restUs, version.ts);
       }
     }
@@ -107,9 +110,8 @@ export function createRelogger(deps: RelogDeps): Relogger {
     return found;
   }
 
-  /** As it would stand in the log. Null where the bucket has something else by now, or an entry that names a version itself. */
-  async function readBucket(key: Key): Promise<Written | null> {
-    const entry = await deps.store.read(key);
+  /** Null where the bucket has something else by now, or an entry that names a version itself. */
+  function asLogged(key: Key, entry: Entry | null): Written | null {
     const known = replica.get(key);
     if (entry === null || entry.version !== null || entry.revision !== known?.revision) return null;
     const { revision, timestampNs, value, expiresUs } = entry;
@@ -142,7 +144,7 @@ export function createRelogger(deps: RelogDeps): Relogger {
 
   /** Without a pause from the look at the replica to the log's queue: the next local write is stamped above this one, and
    *  logged behind it. */
-  function relog(writers: RelogWriters, { operation: written, identity }: Written, newestUs: number): boolean {
+  function relog(writers: RelogWriters, { operation: written, identity }: Written, entry: Entry | null, newestUs: number): boolean {
     if (identity === null) return false;
     const { key, version: before } = written;
     const known = replica.get(key);
@@ -153,7 +155,7 @@ export function createRelogger(deps: RelogDeps): Relogger {
     const { appender, applier } = writers;
     const operation: Operation = { ...written, version, base };
     const isCurrent = compareVersions(known.version, before) === 0;
-    const isCaptured = known.revision === identity.revision && identity.bucketCreated === deps.bucketCreated;
+    const isCaptured = entry?.version === null && entry.revision === known.revision;
     if (isCurrent && isCaptured) replica.renamed(key, version, base);
     note(version);
     appender.append(operation, identity, () => {

@@ -1,7 +1,8 @@
 /**
  * Puts back what the bucket has lost of this site's own writes, from the own log. Deletes and passed deadlines at once:
  * nobody can have undone them with an older write. Values only after every peer has been asked, since one of them may
- * have a later write, or a delete; and only where none had (I8).
+ * have a later write, or a delete; and only where none had (I8). A log that was put back to an older copy may also have
+ * values that were deleted, and whose deletes have been swept everywhere: such a one is set aside.
  */
 import type { Observe } from "../core/events.js";
 import type { BucketName } from "../core/ids.js";
@@ -11,10 +12,15 @@ import type { Clock, OperationLog } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
 import { compareVersions } from "../core/version.js";
 import type { Applier } from "./apply.js";
+import type { Ghosts } from "./ghosts.js";
 
 export interface RestoreDeps {
   readonly bucket: BucketName;
   readonly log: OperationLog;
+  readonly logCreated: string;
+  /** Whether the log came back wrong, and the value may be of a time before it was deleted everywhere. */
+  readonly isGhost: (operation: Operation) => boolean;
+  readonly ghosts: Pick<Ghosts, "setLoggedAside">;
   readonly replica: Replica;
   readonly applier: Applier;
   readonly includes: KeyFilter;
@@ -40,6 +46,10 @@ export async function restoreLost(deps: RestoreDeps, found: readonly Operation[]
     if (!isMissing(replica, operation)) continue;
     const logged = await deps.log.read(operation.key);
     if (logged === null || !isMissing(replica, logged.operation)) continue;
+    if (deps.isGhost(logged.operation)) {
+      await deps.ghosts.setLoggedAside(logged.operation, { created: deps.logCreated, position: logged.sequence });
+      continue;
+    }
     await applier.restore(logged.operation);
     restored++;
   }

@@ -51,6 +51,9 @@ export interface Stages {
   readonly start: BucketMark;
   /** Whether the bucket came back wrong, measured by what is remembered of an earlier run; false without a memory. */
   readonly isBehind: (mark: Seen | null) => boolean;
+  /** Whether the own log came back wrong. */
+  readonly isLogBehind: boolean;
+  readonly logCreated: string;
   /** Whether a tombstone of the version would be old enough to be swept. */
   readonly isOld: (version: Version) => boolean;
   readonly holding: Holding;
@@ -130,9 +133,15 @@ export async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run
     capture(entry, bytes);
   };
   const tail = await ports.store.tail({ onEntry, onCaughtUp: signalCaughtUp, onLost: run.fail });
-  const known = { info, start, isBehind, isOld, replica, witness, records, vanished, marks, position, causality };
+  const known = { info, start, isBehind, ...logOf(ground), isOld, replica, witness, records, vanished, marks, position, causality };
   const writers = { guard, relogger, ownWrites, setAsides, includes, holding, appender, applier };
   return { ...known, ...writers, setAside, tail, caughtUp };
+}
+
+function logOf({ marks, found: { mark } }: Ground): Pick<Stages, "isLogBehind" | "logCreated"> {
+  const before = marks.own()?.log ?? null;
+  const isLogBehind = before !== null && (before.created !== mark.created || mark.lastSequence < before.sequence);
+  return { isLogBehind, logCreated: mark.created };
 }
 
 async function openGround(deps: PipelineDeps, ports: PipelinePorts, run: Run): Promise<Ground> {

@@ -58,8 +58,8 @@ export async function run(plan: Plan): Promise<RunResult> {
 async function settle(world: World): Promise<boolean> {
   const { clock, recorder } = world;
   const untilMs = clock.elapsedMs() + CONVERGE_WITHIN_MS;
-  // What vanished without an event is found before the next round only, and until then all may be equal without it.
-  if (world.plan.faults.some(({ kind }) => kind.includes("purged"))) await clock.advance(ROUND_WITHIN_MS);
+  // What vanished is found by rounds only, and until then all may seem to be equal without it.
+  if (world.plan.faults.some(({ kind }) => /purged|rewound|deleted/.test(kind))) await clock.advance(ROUND_WITHIN_MS);
   let [happenings, stillMs] = [0, 0];
   while (clock.elapsedMs() < untilMs && !(stillMs >= STILL_MS && areEqual(world))) {
     await clock.advance(LOOK_EVERY_MS);

@@ -33,7 +33,9 @@ export function findBest(traces: Traces): Map<string, Best> {
     for (const [at, operation] of ranked.entries()) {
       const tracesOf = [operation.entry, ...(copiesByVersion.get(nameOfVersion(operation)) ?? [])].filter((entry) => entry !== null);
       const isLogged = !traces.purged.has(operation) && (at === 0 || lastInLog.get(placeOf(operation)) === operation);
-      const stands = tracesOf.some((entry) => !isTaken(traces, entry) && (at === 0 || !isReplaced(traces, entry)));
+      // A later write of a client is above it, or nobody could know it any more.
+      const isOver = (entry: Entry) => isReplaced(traces, entry, at === 0 ? "client" : null);
+      const stands = tracesOf.some((entry) => !isTaken(traces, entry) && !isOver(entry));
       if (!isLogged && !stands) continue;
       best.set(name, { operation, mayBeGone: at > 0 && !stands });
       break;
@@ -51,8 +53,8 @@ function counts({ isForgotten }: Traces, { version, entry }: Logged): boolean {
 
 const isTaken = ({ lost, taken }: Traces, entry: Entry): boolean => lost.has(entry) || taken.has(entry);
 
-const isReplaced = ({ entries, lost }: Traces, entry: Entry): boolean =>
-  entries.get(placeOf(entry))?.some((later) => later.order > entry.order && !lost.has(later)) === true;
+const isReplaced = ({ entries, lost }: Traces, entry: Entry, by: Entry["by"] | null): boolean =>
+  entries.get(placeOf(entry))?.some((later) => later.order > entry.order && !lost.has(later) && (by ?? later.by) === later.by) === true;
 
 /** What is days ahead is replaced by whatever is not. */
 function rank(a: Version | null, b: Version | null): number {

@@ -1,11 +1,13 @@
 /** What gateways keep in their site's state: checkpoints that only rise and never pass what was not settled (I6), and a
  *  causality floor that never falls. */
 import type { Violation } from "../history.js";
+import { besides } from "./beside.js";
 import { type Entry, type Ledger, type Logged, placeOf, violation } from "./ledger.js";
 import { compare, describe, farFrom, takesPart } from "./wire.js";
 
 export function checkDurable(ledger: Ledger): Violation[] {
   const losses = firstLosses(ledger);
+  const beside = besides(ledger);
   const found: Violation[] = [];
   const checkpoints = new Map<string, Checkpoint>();
   const floors = new Map<string, number>();
@@ -20,7 +22,9 @@ export function checkDurable(ledger: Ledger): Violation[] {
       const isLost = (losses.get(`${peer}/${bucket}`) ?? Infinity) < next.order;
       // A save may have been on its way while the log lost its tail, so a loss counts from the beginning.
       const same = before?.created === next.created && !isLost ? before : null;
-      if (same !== null && next.sequence < same.sequence) {
+      // Each of two gateways saves how far it has come itself.
+      const isBeside = beside.get(saved.site)?.some(([span]) => span < next.order) === true;
+      if (same !== null && next.sequence < same.sequence && !isBeside) {
         const message = `of ${peer} fell from ${same.sequence} to ${next.sequence}`;
         found.push(violation("checkpoints rise", { site: saved.site, bucket }, message));
       }

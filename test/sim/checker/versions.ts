@@ -4,6 +4,7 @@
  */
 import type { Removed, Violation } from "../history.js";
 import { type Entry, type Ledger, placeOf, versionAt, violation } from "./ledger.js";
+import { type Span, besides } from "./beside.js";
 import { type Version, compare, describe, isFar } from "./wire.js";
 
 export function checkVersions(ledger: Ledger): Violation[] {
@@ -28,26 +29,6 @@ function removalsByPlace({ history }: Ledger): ReadonlyMap<string, Removal[]> {
     removals.set(place, [...(removals.get(place) ?? []), { ...happening, order }]);
   }
   return removals;
-}
-
-type Span = readonly [from: number, to: number];
-
-/** When more than one gateway of a site ran. */
-function besides({ history }: Ledger): ReadonlyMap<string, readonly Span[]> {
-  const running = new Map<string, Map<number, number>>();
-  const spans = new Map<string, Span[]>();
-  for (const [order, happening] of history.entries()) {
-    if (happening.what !== "gateway" && happening.what !== "gone") continue;
-    const { site, life } = happening;
-    const lives = running.get(site) ?? new Map<number, number>();
-    running.set(site, lives);
-    if (happening.what === "gateway") lives.set(life, lives.get(life) ?? order);
-    else {
-      if (lives.size > 1) spans.set(site, [...(spans.get(site) ?? []), [Math.max(...lives.values()), order]]);
-      lives.delete(life);
-    }
-  }
-  return spans;
 }
 
 function checkKey(

@@ -23,7 +23,7 @@ function purgeSome(world: World, fault: PlannedFault, place: Place, isWanted: (b
   return chosen.length === 0 ? null : `${chosen.length} messages of the ${place} ${fault.bucket} at ${fault.site}`;
 }
 
-/** How often a stream has been put back: what a copy from before that says of sequences is not true any more. */
+/** How often a stream has been put back or made anew: what a copy from before that says of sequences is not true any more. */
 const rewinds = new WeakMap<MemoryStream, number>();
 
 /** As it is now it will be again later, unless another rewind happens in between. */
@@ -51,6 +51,7 @@ function destroy(world: World, fault: PlannedFault, place: Place): string | null
   const stream = streamOf(world, fault, place);
   if (stream?.exists() !== true) return null;
   stream.destroy();
+  rewinds.set(stream, (rewinds.get(stream) ?? 0) + 1);
   world.recorder.add({ what: "lost", place, site, bucket, sequence: 0 });
   // A bucket is made again by whoever runs the applications; a log by its gateway.
   if (place === "bucket") stream.create();

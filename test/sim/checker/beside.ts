@@ -1,0 +1,22 @@
+/** When more than one gateway of a site ran: what each of them did not know of the other. */
+import type { Ledger } from "./ledger.js";
+
+/** Places in the history. */
+export type Span = readonly [from: number, to: number];
+
+export function besides({ history }: Ledger): ReadonlyMap<string, readonly Span[]> {
+  const running = new Map<string, Map<number, number>>();
+  const spans = new Map<string, Span[]>();
+  for (const [order, happening] of history.entries()) {
+    if (happening.what !== "gateway" && happening.what !== "gone") continue;
+    const { site, life } = happening;
+    const lives = running.get(site) ?? new Map<number, number>();
+    running.set(site, lives);
+    if (happening.what === "gateway") lives.set(life, lives.get(life) ?? order);
+    else {
+      if (lives.size > 1) spans.set(site, [...(spans.get(site) ?? []), [Math.max(...lives.values()), order]]);
+      lives.delete(life);
+    }
+  }
+  return spans;
+}
