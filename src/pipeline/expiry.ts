@@ -75,11 +75,13 @@ export function createExpiry({ site, info, replica, store, applier, clock, signa
   const lookAgain = (key: Key) => looks.set(key, clock.elapsedMs() + EXPIRY_LOOK_AGAIN_MS);
 
   async function lookAt(key: Key): Promise<void> {
+    const asked = replica.revision(key);
     const entry = await store.read(key).catch(() => undefined);
     const known = replica.get(key);
     // Written anew, or swept.
     if (signal.aborted || known === undefined || !isTombstone(known)) return;
-    if (entry === undefined || applier.isBusy(key)) return lookAgain(key);
+    // What has come meanwhile is not what was read.
+    if (entry === undefined || applier.isBusy(key) || replica.revision(key) !== asked) return lookAgain(key);
     const found = whatStands(entry, known);
     if (found === "its end") return;
     if (found === "ending") return lookAgain(key);

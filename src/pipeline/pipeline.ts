@@ -141,25 +141,8 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     publish({ ...stage, peers, pulse: null });
     await Promise.race([stage.caughtUp, end.reached]);
     if (signal.aborted) return;
-    const { clock, observe } = deps;
-    const { isLogBehind, isOld } = stage;
-    const isGhost = ({ version }: Operation) => isLogBehind && isOld(version);
-    const restoring = {
-      ...{ ...stage, bucket: deps.config().name, log: ports.log, clock, observe, signal: working.signal },
-      ...{ isGhost, ghosts: peers.ghosts },
-    };
-    const maxClockSkewMs = () => deps.config().maxClockSkewMs;
-    const watching = { ...stage, retries: peers.setAsides, maxClockSkewMs, clock, signal: working.signal };
-    // What the bucket has lost comes back first: it must not be taken for what something newer has replaced.
-    restoreLost(restoring, stage.replica.takeLost(), peers.asked)
-      .then(() => watchClock(watching))
-      .catch(end.fail);
-    const { reconcile } = peers;
-    onMissing = (values) => {
-      observe({ type: "vanished", bucket: restoring.bucket, keys: values.length });
-      const own = values.filter(({ version }) => version.site === deps.site);
-      restoreLost(restoring, own, reconcile()).catch(end.fail);
-    };
+    const { clock } = deps;
+    onMissing = mend({ deps, ports, stage, peers, signal: working.signal, fail: end.fail });
     void createExpiry({ ...stage, site: deps.site, store: ports.store, clock, signal: reading.signal }).run();
     health.captured();
     publish({ ...stage, peers, pulse: createPulse({ ...stage, clock, signal: reading.signal }) });
@@ -176,6 +159,36 @@ async function runOnce(deps: PipelineDeps, signal: AbortSignal, publish: (runnin
     if (stage === null) preparing?.then(({ tail }) => tail.stop()).catch(() => undefined);
     await Promise.all([withPeers, stage?.tail.stop()]);
   }
+}
+
+interface Mending extends Pick<Run, "signal" | "fail"> {
+  readonly deps: PipelineDeps;
+  readonly ports: PipelinePorts;
+  readonly stage: Stages;
+  readonly peers: Peers;
+}
+
+/** Brings back what the bucket has lost, then looks after what a wrong clock has done. Gives what is to be told of values that
+ *  go later. */
+function mend({ deps, ports, stage, peers, signal, fail }: Mending): Run["onMissing"] {
+  const { clock, observe } = deps;
+  const { isLogBehind, isOld, replica } = stage;
+  const isGhost = ({ version }: Operation) => isLogBehind && isOld(version);
+  const restoring = {
+    ...{ ...stage, bucket: deps.config().name, log: ports.log, clock, observe, signal },
+    ...{ isGhost, ghosts: peers.ghosts },
+  };
+  const maxClockSkewMs = () => deps.config().maxClockSkewMs;
+  const watching = { ...stage, retries: peers.setAsides, maxClockSkewMs, clock, signal };
+  // First: what was lost must not be taken for what something newer has replaced.
+  restoreLost(restoring, replica.takeLost(), peers.asked)
+    .then(() => watchClock(watching))
+    .catch(fail);
+  return (values) => {
+    observe({ type: "vanished", bucket: restoring.bucket, keys: values.length });
+    const own = values.filter(({ version }) => version.site === deps.site);
+    restoreLost(restoring, own, peers.reconcile()).catch(fail);
+  };
 }
 
 /** Ends with the first failure, which ends the run: without checkpoints a restart would read everything again. */

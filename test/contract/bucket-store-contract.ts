@@ -321,6 +321,24 @@ export function bucketStoreContract(make: (options: BucketOptions) => Promise<Bu
     });
   });
 
+  describe("a write without a version", () => {
+    it("is read as an application's, and is refused where the key stands elsewhere", async () => {
+      const { store } = await opened();
+      expect(await store.write(K, EVERY_BYTE, 0)).toEqual({ kind: "written", revision: 1 });
+      expect(await store.read(K)).toMatchObject({ kind: "put", key: "k", value: EVERY_BYTE, version: null, revision: 1, expiresUs: null });
+      expect(await store.write(K, NO_BYTES, 0)).toEqual({ kind: "refused", actual: 1 });
+      expect(await store.write(K, NO_BYTES, 1)).toEqual({ kind: "written", revision: 2 });
+      expect((await store.read(K))?.value).toEqual(NO_BYTES);
+    });
+
+    it("says what it cannot do as an apply does", async () => {
+      const { store, kill } = await opened({ messageBytesMax: 1_000 });
+      expect(await store.write(K, new Uint8Array(1_001), 0)).toEqual({ kind: "too-large" });
+      await kill();
+      expect((await store.write(K, NO_BYTES, 0)).kind).toMatch(/^(failed|unknown)$/);
+    });
+  });
+
   describe("a header that an application has forged", () => {
     const times = "0 -1 9007199254740992 253402300799000000 1e3 NaN".split(" ");
     const garbage = ["", "x", "1", "1 Site_B", `1 ${"x".repeat(40)}`, ...times.map((time) => `${time} site-b`)];

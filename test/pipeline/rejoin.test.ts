@@ -76,6 +76,70 @@ describe("a site that was put back to an old copy", () => {
     expect([world.a, world.c].map(setAside)).toEqual([[], []]);
   });
 
+  describe("with ghosts set aside", () => {
+    const account = ({ gateway }: Place) => {
+      const found = gateway().setAsides();
+      if (found === null) throw new Error("the bucket does not run");
+      return found;
+    };
+    const kept = ({ site }: Place) => [...site.state.keys()].filter((key) => /^(ghost|set-aside)\./.test(key));
+
+    async function withGhosts() {
+      const world = await running();
+      (await forgotten(world, world.b))();
+      await world.clock.advance(HOUR_MS);
+      return { world, b: world.b };
+    }
+    async function ask(world: World, place: Place, what: "release" | "drop", key: string | null) {
+      const asked = account(place)[what]({ key, origin: null });
+      await world.clock.advance(1_000);
+      return asked;
+    }
+
+    it("writes one again as a new write when it is released by name, everywhere", async () => {
+      const { world, b } = await withGhosts();
+      expect(await ask(world, b, "release", "by.a")).toMatchObject({ done: [{ key: "by.a" }], refused: [] });
+      await world.clock.advance(HOUR_MS);
+      expect(world.contents()).toEqual(world.everywhere({ "by.a": "1" }));
+      expect(b.logged().at(-1)).toMatch(/^put by\.a \d+ b$/);
+      expect(kept(b)).toHaveLength(2);
+    });
+
+    it("brings none back that is not named, and none over a value that is there", async () => {
+      const { world, b } = await withGhosts();
+      const all = await ask(world, b, "release", null);
+      expect(all.done).toEqual([]);
+      expect(all.refused.map(({ message }) => message)).toEqual(Array(2).fill("everybody has deleted it; name the key to write it again"));
+      world.a.app.put("by.a", "new");
+      await world.clock.advance(MINUTE_MS);
+      expect(await ask(world, b, "release", "by.a")).toMatchObject({ done: [], refused: [{ message: expect.stringMatching(/has a value again/) as string }] });
+      expect(world.contents()).toEqual(world.everywhere({ "by.a": "new" }));
+      expect(setAside(b)).toHaveLength(2);
+    });
+
+    it("forgets them with their values when they are dropped, and only then", async () => {
+      const { world, b } = await withGhosts();
+      for (const key of ["by.a", "by.b"]) world.a.app.put(key, "new");
+      await world.clock.advance(2 * HOUR_MS);
+      expect(setAside(b)).toHaveLength(2);
+      expect((await ask(world, b, "drop", null)).done).toHaveLength(2);
+      expect(kept(b)).toEqual([]);
+      expect(world.contents()).toEqual(world.everywhere({ "by.a": "new", "by.b": "new" }));
+    });
+  });
+
+  it("of the log alone sets aside the values that only the log has", async () => {
+    const world = await running();
+    const putBack = await forgotten(world, world.a, ["log"]);
+    world.a.app.put("new", "v");
+    await world.clock.advance(2 * HOUR_MS);
+    putBack();
+    await world.clock.advance(2 * HOUR_MS);
+    expect(world.contents()).toEqual(world.everywhere({ new: "v" }));
+    expect(setAside(world.a).map(({ key, reason }) => [key, reason])).toEqual([["by.a", "ghost"]]);
+    expect(world.a.logged().filter((text) => text.includes(" by.a "))).toEqual([]);
+  });
+
   it("gets back what it has lost: values, newer values, deletes", async () => {
     const world = await running();
     for (const key of ["kept", "changed", "deleted"]) world.a.app.put(key, "old");

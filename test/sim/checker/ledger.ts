@@ -139,7 +139,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
 
   for (const [order, happening] of history.entries()) {
     if (happening.what === "removed" && happening.place === "bucket") {
-      const entry = entries.get(placeOf(happening))?.find(({ sequence }) => sequence === happening.sequence);
+      const entry = entries.get(placeOf(happening))?.findLast(({ sequence }) => sequence === happening.sequence);
       if (entry !== undefined) removed.add(entry);
       if (entry !== undefined && happening.why === "purged") taken.add(entry);
     }

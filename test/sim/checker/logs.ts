@@ -18,15 +18,17 @@ export function checkLogs(ledger: Ledger): Violation[] {
     if (operation.version === null) continue;
     const id = `${nameOf(operation)}/${describe(operation.version)}`;
     const twin = byVersion.get(id);
-    if (twin !== undefined && twin.entry !== operation.entry && !ledger.again.has(operation)) {
+    if (twin !== undefined && twin.entry !== operation.entry && !ledger.again.has(operation) && !isOfOneMoment(ledger, twin, operation)) {
       found.push(violation("one version, one write", operation, `two writes were given the version ${describe(operation.version)}`));
     }
     // Two writes within one step of the clock: the version of the first may be given to the second.
-    if (twin === undefined || ledger.again.has(operation)) byVersion.set(id, twin === undefined ? operation : { ...operation, order: twin.order });
+    const isFirst = twin === undefined || ledger.again.has(operation) || isOfOneMoment(ledger, twin, operation);
+    if (isFirst) byVersion.set(id, twin === undefined ? operation : { ...operation, order: twin.order });
     const last = lastByPlace.get(placeOf(operation));
     const before = last !== undefined && (ledger.purged.get(last) ?? Infinity) < operation.order ? undefined : last;
     const same = before?.created === operation.created ? (before.version ?? null) : null;
-    if (before !== undefined && same !== null && !isBroughtDown(same, operation.version) && compare(operation.version, same) <= 0) {
+    const mayFall = before !== undefined && same !== null && (isBroughtDown(same, operation.version) || isFenceless(ledger, before, operation));
+    if (before !== undefined && same !== null && !mayFall && compare(operation.version, same) <= 0) {
       found.push(violation("log order", operation, `${describe(operation.version)} was logged after ${describe(before.version)}`));
     }
     lastByPlace.set(placeOf(operation), operation);
@@ -48,10 +50,20 @@ function wrongWith(ledger: Ledger, operation: Logged, loggedAs: ReadonlyMap<Entr
   }
   const twin = loggedAs.get(entry);
   if (twin === undefined || twin.version === null || ledger.again.has(operation)) return null;
+  if (isFenceless(ledger, twin, operation)) return null;
   if (!isFar(version) && isBroughtDown(twin.version, version)) return null;
   if (isTooLow(ledger, entry, twin.version) || hasComeBack(ledger, entry, twin, operation)) return null;
   return ["logged once", `one write was logged twice, first as ${describe(twin.version)}`];
 }
+
+/** One of two gateways knows the log from before it was put back or made anew, and the sequences that it names as those to follow
+ *  are there again, of other operations. */
+const isFenceless = (ledger: Ledger, first: Logged, second: Logged): boolean =>
+  first.entry === second.entry && ledger.logged.some((each) => ledger.lost.has(each) && each.site === second.site && each.bucket === second.bucket);
+
+/** Two writes within one step of the clock, of which the log has lost the first one: nobody else knows it. */
+const isOfOneMoment = ({ purged }: Ledger, first: Logged, second: Logged): boolean =>
+  (purged.get(first) ?? Infinity) < second.order && first.entry?.timestampNs === second.entry?.timestampNs;
 
 /** The log had a later write of the key in its place, and the bucket has lost that. */
 function hasComeBack({ entries, lost }: Ledger, entry: Entry, first: Logged, second: Logged): boolean {

@@ -43,7 +43,7 @@ function checkKey(
   let highest: Entry | null = null;
   // The least that a local write would have been stamped with which no log names; what replaced it had to know it.
   let unlogged: { readonly entry: Entry; readonly least: Version } | null = null;
-  for (const entry of entries) {
+  for (const [at, entry] of entries.entries()) {
     const losses = lossOrders.filter((order) => order < entry.order);
     const wasLost = (before: Entry | undefined) => losses.some((order) => order > (before?.order ?? Infinity));
     // A value that a client removed without an event is not known any more: an older one of the own log may stand in for it.
@@ -56,7 +56,8 @@ function checkKey(
       unlogged = null;
       if (highest?.kind === "put") highest = null;
     }
-    if (entry.by === "gateway" && unlogged !== null && entry.version !== null && compare(entry.version, unlogged.least) < 0) {
+    const isUnseen = unlogged !== null && !isReused(ledger, entries, unlogged.entry);
+    if (entry.by === "gateway" && unlogged !== null && isUnseen && entry.version !== null && compare(entry.version, unlogged.least) < 0) {
       found.push(violation("no write is overwritten unseen", entry, `${describe(entry.version)} replaced a write of at least ${describe(unlogged.least)}`));
     }
     unlogged = entry.by === "client" && entry.version === null ? { entry, least: leastVersion(entry, highest) } : null;
@@ -64,13 +65,17 @@ function checkKey(
     if (entry.version === null || isFar(entry.version)) continue;
     if (entry.far !== null && highest !== null && ledger.isForgotten(highest)) highest = null;
     if (highest !== null && (mayNotKnow(highest, entry, beside) || isNamedLater(highest, entry))) highest = null;
-    const wrong = highest === null ? null : wrongAfter(highest, entry, removals);
+    const wrong = highest === null ? null : wrongAfter(highest, entries[at - 1] ?? highest, entry, removals);
     if (wrong !== null) found.push(violation(wrong[0], entry, wrong[1]));
     const stood = highest === null ? null : versionAt(highest, entry.order);
     if (stood === null || compare(entry.version, stood) >= 0) highest = entry;
   }
   return found;
 }
+
+/** It has the revision of an entry that was lost: an apply on its way that names it was meant to follow that one. */
+const isReused = ({ lost }: Ledger, entries: readonly Entry[], entry: Entry): boolean =>
+  entries.some((each) => lost.has(each) && each.created === entry.created && each.sequence === entry.sequence && each !== entry);
 
 function isForgettable({ unlogged, noted }: Ledger, entry: Entry, before: number): boolean {
   if (entry.kind === "put" || unlogged.has(entry)) return true;
@@ -81,14 +86,15 @@ function leastVersion({ site, timestampNs }: Entry, highest: Entry | null): Vers
   return { ts: Math.max(Number(timestampNs.slice(0, -3)), (highest?.version?.ts ?? 0) + 1), site };
 }
 
-function wrongAfter(highest: Entry, entry: Entry, removals: readonly Removal[]): [string, string] | null {
+/** @param previous what stood there last: where it is not the highest one, that has been covered, and has to come back */
+function wrongAfter(highest: Entry, previous: Entry, entry: Entry, removals: readonly Removal[]): [string, string] | null {
   const stood = versionAt(highest, entry.order);
   if (stood === null || entry.version === null) return null;
   const order = compare(entry.version, stood);
   if (order > 0) return null;
   const story = `${describe(entry.version)} was written after ${describe(stood)} had stood there`;
   if (entry.by === "client") return ["causality", story];
-  if (order === 0 && mayRepeat(highest, entry, removals)) return null;
+  if (order === 0 && (previous !== highest || mayRepeat(highest, entry, removals))) return null;
   if (highest.kind !== "put" && entry.kind === "put") return ["no resurrection", story];
   return ["versions rise", story];
 }
