@@ -5,6 +5,7 @@ import type { EntryIdentity, Operation } from "../../src/core/operation.js";
 import type { OperationLog } from "../../src/core/ports.js";
 import { createReplica } from "../../src/core/replica.js";
 import { createAppender } from "../../src/pipeline/append.js";
+import type { CausalityGuard } from "../../src/pipeline/causality.js";
 import { createBackoff } from "../../src/pipeline/retry.js";
 import { operationAt } from "../core/arbitraries.js";
 import { bucketNamed, keyNamed, siteNamed } from "../core/names.js";
@@ -49,6 +50,8 @@ export function createAppendRig() {
   const told: Told = { events: [], trouble: [], fatal: [], setAside: [], done: [], sent: [], ever: [] };
   const setAside = { fails: false };
   const server = { refusesAll: false };
+  /** Remembers at once. */
+  const causality: Pick<CausalityGuard, "cover"> = { cover: () => true };
   const memory = createMemoryOperationLog(place);
   const log: OperationLog = {
     ...memory,
@@ -61,7 +64,7 @@ export function createAppendRig() {
     {
       ...{ bucket: BUCKET, log, replica, clock, backoff: createBackoff(createSeededRandom(1)) },
       counters: { captured: 0 },
-      causality: { cover: () => true },
+      causality: { cover: (operation, then) => causality.cover(operation, then) },
       signal: ended.signal,
       observe: (event) => void told.events.push(event),
       setAside: ({ key }) => {
@@ -98,7 +101,7 @@ export function createAppendRig() {
     await clock.advance(1);
   };
   return {
-    ...{ clock, connection, stream, replica, appender, ended, told, setAside, server, append, logged, otherAppends },
+    ...{ clock, connection, stream, replica, appender, ended, told, setAside, server, causality, append, logged, otherAppends },
     faults: connection.faults,
   };
 }

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { APPEND_WINDOW_OPERATIONS, BACKOFF_MS, PUBLISH_TIMEOUT_MS } from "../../src/core/limits.js";
-import { keyNamed } from "../core/names.js";
+import { keyNamed, siteNamed } from "../core/names.js";
 import type { WriteFate } from "../memory/connection.js";
 import { createSeededRandom } from "../memory/seeded-random.js";
 import { FULL, SITE, createAppendRig as rig, fates } from "./append-rig.js";
@@ -46,6 +46,37 @@ describe("appending", () => {
     ended.abort();
     await clock.advance(60_000);
     expect(told.done).toEqual([]);
+  });
+});
+
+describe("a write that is stamped ahead of its own time", () => {
+  it("waits until its version is remembered, and those behind it with it", async () => {
+    const { append, clock, causality, told, logged } = rig();
+    const waiting: (() => void)[] = [];
+    const asked: string[] = [];
+    causality.cover = ({ key }, then) => {
+      asked.push(key);
+      waiting.push(then);
+      return false;
+    };
+    for (const [at, key] of ["x", "y", "z"].entries()) append(key, at + 1);
+    await clock.advance(10);
+    expect([asked, logged(), told.done]).toEqual([["x"], [], []]);
+    causality.cover = () => true;
+    waiting.pop()?.();
+    await clock.advance(10);
+    expect(logged()).toEqual(["x@1", "y@2", "z@3"]);
+  });
+
+  it("is remembered, and none other", async () => {
+    const { append, clock, causality } = rig();
+    const asked: number[] = [];
+    causality.cover = ({ version: { ts } }) => asked.push(ts) > 0;
+    // The server stored all of them in the first microsecond.
+    append("x", 1, { version: { ts: 0, site: SITE } });
+    append("y", 2, { version: { ts: 5_000, site: SITE } });
+    await clock.advance(10);
+    expect(asked).toEqual([5_000]);
   });
 });
 
@@ -143,6 +174,16 @@ describe("another gateway of the site", () => {
     expect(stream.mark().lastSequence).toBe(2);
     expect(replica.get(keyNamed("x"))?.version.ts).toBe(5_000);
     expect([...told.done].sort()).toEqual(["x@1", "y@2"]);
+  });
+
+  it("that has logged it below what it had overwritten is corrected: it is logged again above that (I5)", async () => {
+    const { append, clock, faults, logged, otherAppends, told, stream } = rig();
+    faults.fate = fates("request lost");
+    append("x", 1, { version: { ts: 9_001, site: SITE }, base: { ts: 9_000, site: siteNamed("b") } });
+    await otherAppends("x", 1, { version: { ts: 5_000, site: SITE } });
+    await clock.advance(20_000);
+    expect([logged(), stream.mark().lastSequence, told.done]).toEqual([["x@1"], 2, ["x@1"]]);
+    expect(told.fatal).toEqual([]);
   });
 
   it("that has logged a later write of the key supersedes ours", async () => {

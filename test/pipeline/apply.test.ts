@@ -7,6 +7,7 @@ import type { Operation } from "../../src/core/operation.js";
 import { lww } from "../../src/core/policy/lww.js";
 import type { WriteOutcome } from "../../src/core/ports.js";
 import { createReplica } from "../../src/core/replica.js";
+import type { Appender } from "../../src/pipeline/append.js";
 import { createApplier } from "../../src/pipeline/apply.js";
 import { createFailures } from "../../src/pipeline/failures.js";
 import { createClockGuard } from "../../src/pipeline/clock-guard.js";
@@ -308,7 +309,10 @@ describe("the applier alone", () => {
   const [A, C] = [siteNamed("a"), siteNamed("c")];
   const K = keyNamed("k");
 
-  function rig(answer: (operation: Operation, expected: number, done: (outcome: WriteOutcome) => void) => void) {
+  function rig(
+    answer: (operation: Operation, expected: number, done: (outcome: WriteOutcome) => void) => void,
+    isLogged: Appender["isLogged"] = () => true,
+  ) {
     const clock = createVirtualClock();
     const replica = createReplica(siteNamed("b"));
     const told = { fatal: [] as string[], settled: [] as number[] };
@@ -317,7 +321,7 @@ describe("the applier alone", () => {
       store: { apply: answer },
       causality: { aboveUs: () => 0, cover: () => true, lowerTo: () => undefined, settled: () => Promise.resolve() },
       guard: createClockGuard({ site: siteNamed("b"), clock, maxClockSkewMs: () => 3_600_000 }),
-      isLogged: () => true,
+      isLogged,
       position: createTailPosition(clock),
       counters: createBucketCounters([A, C]),
       signal: new AbortController().signal,
@@ -364,6 +368,26 @@ describe("the applier alone", () => {
     lands[0]?.({ kind: "written", revision: 1 });
     expect(told.settled).toHaveLength(30_000);
     expect(replica.get(K)).toMatchObject({ revision: 1 });
+  });
+
+  it("decides against a local write only once that is logged: its version may still fall", () => {
+    const logs: (() => void)[] = [];
+    let isInLog = false;
+    const { told, submit, replica } = rig(
+      (_, __, done) => done({ kind: "written", revision: 10 }),
+      (_key, then) => {
+        if (!isInLog && then !== undefined) logs.push(then);
+        return isInLog;
+      },
+    );
+    replica.recordApplied(operationAt(5, siteNamed("b")), 9);
+    submit(4);
+    expect(told.settled).toEqual([]);
+    // Another gateway of the site has logged it under a lower version.
+    replica.renamed(K, { ts: 3, site: siteNamed("b") }, null);
+    isInLog = true;
+    for (const then of logs) then();
+    expect([told.settled, replica.get(K)?.version]).toEqual([[4], { ts: 4, site: "a" }]);
   });
 
   it("writes nothing that is not above what the site has", () => {

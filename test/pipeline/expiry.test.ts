@@ -1,5 +1,11 @@
 /** A value ends everywhere at the deadline that it was written with, whatever the servers do about it. */
 import { describe, expect, it } from "vitest";
+import { type Entry, NO_BYTES } from "../../src/core/operation.js";
+import { createReplica } from "../../src/core/replica.js";
+import { createExpiry } from "../../src/pipeline/expiry.js";
+import { operationAt } from "../core/arbitraries.js";
+import { keyNamed, siteNamed } from "../core/names.js";
+import { createVirtualClock } from "../memory/virtual-clock.js";
 import { type Place, type World, type WorldOptions, createWorld } from "./world.js";
 
 type Two = World & Record<"a" | "b", Place>;
@@ -234,5 +240,35 @@ describe("a bucket with an age", () => {
     await world.settle();
     expect(world.contents()).toEqual(world.everywhere({ k: "v" }));
     expect(world.b.bucket.last("k")?.block).toContain(`Kvgw-Expires: ${(Number(world.a.bucket.last("k")?.timestampNs) / 1e6 + 120_000) * 1_000}`);
+  });
+});
+
+describe("the look into a bucket", () => {
+  it("says nothing where something else has come while it was read", async () => {
+    const clock = createVirtualClock();
+    const replica = createReplica(siteNamed("b"));
+    const key = keyNamed("k");
+    const looks: ((entry: Entry) => void)[] = [];
+    const buried: string[] = [];
+    const ended = new AbortController();
+    const expiry = createExpiry({
+      ...{ site: siteNamed("b"), info: { history: 5, messageTtl: true, maxAgeUs: 0 }, replica, clock, signal: ended.signal },
+      store: { read: () => new Promise((resolve) => looks.push(resolve)) },
+      applier: { isBusy: () => false, bury: (tombstone) => Promise.resolve(void buried.push(tombstone.key)) },
+    });
+    replica.recordApplied({ ...operationAt(5, siteNamed("a"), { key }), expiresUs: (clock.nowMs() + 1_000) * 1_000 }, 17);
+    const running = expiry.run();
+    await clock.runUntil(() => looks.length > 0, 60_000);
+    replica.recordApplied(operationAt(9, siteNamed("b"), { key, kind: "delete", value: NO_BYTES }), 18);
+    const entry = { key, value: NO_BYTES, timestampUs: 5, timestampNs: "5000", expiresUs: null };
+    looks.shift()?.({ ...entry, kind: "put", version: { ts: 5, site: siteNamed("a") }, revision: 17 });
+    await clock.runUntil(() => looks.length > 0, 60_000);
+    expect(buried).toEqual([]);
+    looks.shift()?.({ ...entry, kind: "delete", version: { ts: 9, site: siteNamed("b") }, revision: 18 });
+    await clock.advance(60_000);
+    expect([buried, looks.length]).toEqual([[], 0]);
+    ended.abort();
+    await clock.advance(10_000);
+    await running;
   });
 });
