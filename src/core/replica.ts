@@ -217,7 +217,7 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
       const isLogged = logged !== undefined && isSameEntry(logged, entry);
       const held = entry.version ?? (isLogged ? logged.operation.version : null);
       if (starting && held !== null && current !== undefined && isRemembered(current, held)) {
-        return fallBehind(entry, tombstoneOf(key, current, current.base));
+        return fallBehind(entry, valueByKey.get(key) ?? tombstoneOf(key, current, current.base));
       }
       if (entry.version !== null) {
         const base = current !== undefined && compareVersions(current.version, entry.version) === 0 ? current.base : undefined;
@@ -346,6 +346,7 @@ function isBefore(entry: Entry, { operation, identity }: LoggedOperation): boole
   return entry.version === null || compareVersions(entry.version, operation.version) < 0;
 }
 
-/** Whether a tombstone is known from elsewhere, and the bucket shows an entry that is older: it has lost its tail. */
+/** Whether something is known from elsewhere, and the bucket shows an entry that is older: it has lost its tail, and its revisions
+ *  say nothing any more. */
 const isRemembered = (current: Known, held: Version): boolean =>
-  current.revision === 0 && isTombstone(current) && compareVersions(held, current.version) < 0;
+  current.revision === 0 && compareVersions(held, current.version) < 0;

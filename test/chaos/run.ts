@@ -121,7 +121,7 @@ async function judge(course: Course, connections: readonly Connection[]): Promis
   const finals = await addEnd(stage);
   const history = record.history();
   const logged = createLogged(history);
-  found.push(...check(history, setup()));
+  found.push(...check(history, setup(course.begunMs)));
   // Before everything is at rest gateways may count what they have not told yet.
   if (isAtRest) {
     wrong(METRICS, compareCounts(counts.counted, logged, counts.fromMs, counts.toMs));
@@ -145,7 +145,8 @@ function reportOf({ stage, options, begunMs, found, bands, converged, marks }: C
 const clockOf = (ms: number) => `${(ms / 1_000).toFixed(1).padStart(6)} s `;
 const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
 
-const setup = () => ({
+const setup = (begunMs: number) => ({
+  beganMs: Date.now() - (performance.now() - begunMs),
   buckets: BUCKETS.map(({ name }) => ({ name, sites: SITES, format: "raw" as const, include: [">"], exclude: [] })),
   onlyBucketFaults: false,
 });

@@ -5,8 +5,8 @@ import type { WriteKind } from "../sim/history.js";
 import { type Record, type Seen, createRecord } from "./record.js";
 import { type Unseen, putBackUnseen } from "./unseen.js";
 
-const SETUP = { buckets: [{ name: "config", sites: ["a", "b"], format: "raw", include: [">"], exclude: [] }], onlyBucketFaults: false } as const;
 const START_US = Date.now() * 1_000;
+const SETUP = { buckets: [{ name: "config", sites: ["a", "b"], format: "raw", include: [">"], exclude: [] }], beganMs: START_US / 1_000, onlyBucketFaults: false } as const;
 const CREATED = `${START_US - 1_000}000`;
 const block = (lines: string) => `NATS/1.0\r\n${lines}\r\n`;
 

@@ -22,8 +22,8 @@ interface Event {
   readonly run: () => void;
 }
 
-/** A day in 2023: times of virtual runs look like times. */
-const START_MS = 1_700_000_000_000;
+/** A day in 2023: times of virtual runs look like times. Milliseconds since the epoch. */
+export const START_MS = 1_700_000_000_000;
 
 const isLater = (a: Event, b: Event) => (a.dueMs === b.dueMs ? a.order > b.order : a.dueMs > b.dueMs);
 

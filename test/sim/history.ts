@@ -151,6 +151,8 @@ export interface Setup {
     readonly include: readonly string[];
     readonly exclude: readonly string[];
   }[];
+  /** When the run began, milliseconds since the epoch. */
+  readonly beganMs: number;
   /** Every fault concerns one bucket only: the others must not notice. */
   readonly onlyBucketFaults: boolean;
 }

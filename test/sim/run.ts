@@ -2,6 +2,7 @@
  * One run of a plan: first faults and writes, then everything heals, all must become equal within a bounded time, and
  * then nothing may be written any more. What happened is handed to the checker.
  */
+import { START_MS } from "../memory/virtual-clock.js";
 import { check } from "./checker/check.js";
 import { takesPart } from "./checker/wire.js";
 import { strike } from "./faults/fault.js";
@@ -117,4 +118,4 @@ function countConflicts(world: World, site: string): void {
   }
 }
 
-export const setupOf = ({ mix }: Plan): Setup => ({ buckets: mix.buckets, onlyBucketFaults: mix.onlyBucketFaults });
+export const setupOf = ({ mix }: Plan): Setup => ({ beganMs: START_MS, buckets: mix.buckets, onlyBucketFaults: mix.onlyBucketFaults });

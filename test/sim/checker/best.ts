@@ -3,7 +3,8 @@
  * highest of those that still stood somewhere, since what a write has replaced is not anywhere to be found.
  */
 import { type Entry, type Logged, nameOf, placeOf } from "./ledger.js";
-import { type Version, compare, describe, isFar } from "./wire.js";
+import type { Clocks } from "./clocks.js";
+import { type Version, compare, describe } from "./wire.js";
 
 export interface Traces {
   readonly logged: readonly Logged[];
@@ -15,6 +16,7 @@ export interface Traces {
   readonly lost: ReadonlySet<Entry | Logged>;
   /** Entries that a client removed without an event. */
   readonly taken: ReadonlySet<Entry>;
+  readonly clocks: Clocks;
   isForgotten(entry: Entry): boolean;
 }
 
@@ -29,7 +31,7 @@ export function findBest(traces: Traces): Map<string, Best> {
   const copiesByVersion = groupBy([...traces.entries.values()].flat().filter(({ by }) => by === "gateway"), nameOfVersion);
   const lastInLog = new Map(traces.logged.map((operation) => [placeOf(operation), operation]));
   for (const [name, operations] of groupBy(traces.logged.filter((each) => counts(traces, each)), nameOf)) {
-    const ranked = operations.sort((a, b) => rank(b.version, a.version));
+    const ranked = operations.sort((a, b) => rank(traces.clocks, b.version, a.version));
     for (const [at, operation] of ranked.entries()) {
       const tracesOf = [operation.entry, ...(copiesByVersion.get(nameOfVersion(operation)) ?? [])].filter((entry) => entry !== null);
       const isLogged = !traces.purged.has(operation) && (at === 0 || lastInLog.get(placeOf(operation)) === operation);
@@ -57,7 +59,7 @@ const isReplaced = ({ entries, lost }: Traces, entry: Entry, by: Entry["by"] | n
   entries.get(placeOf(entry))?.some((later) => later.order > entry.order && !lost.has(later) && (by ?? later.by) === later.by) === true;
 
 /** What is days ahead is replaced by whatever is not. */
-function rank(a: Version | null, b: Version | null): number {
+function rank({ isFar }: Clocks, a: Version | null, b: Version | null): number {
   if (a === null || b === null) return 0;
   return Number(isFar(b)) - Number(isFar(a)) || compare(a, b);
 }

@@ -3,7 +3,7 @@
 import type { Violation } from "../history.js";
 import { besides } from "./beside.js";
 import { type Entry, type Ledger, type Logged, placeOf, violation } from "./ledger.js";
-import { compare, describe, farFrom, takesPart } from "./wire.js";
+import { compare, describe, takesPart } from "./wire.js";
 
 export function checkDurable(ledger: Ledger): Violation[] {
   const losses = firstLosses(ledger);
@@ -38,7 +38,7 @@ export function checkDurable(ledger: Ledger): Violation[] {
       const before = floors.get(stateKey) ?? 0;
       floors.set(stateKey, floorUs);
       // A clock that was far ahead has written it.
-      if (floorUs < before && before < farFrom(saved.ms)) {
+      if (floorUs < before && before < ledger.clocks.farFrom(saved.ms)) {
         found.push(violation("the floor never falls", { site: saved.site, bucket }, `${before} to ${floorUs}`));
       }
     }

@@ -3,8 +3,9 @@
  * ever took, and which entry it came from. A local write carries no version; its operation tells it.
  */
 import { type Best, findBest } from "./best.js";
+import { type Clocks, createClocks } from "./clocks.js";
 import type { Called, Final, Happening, Lost, Message, Saved, Setup, Stored, Violation, WriteKind } from "../history.js";
-import { type Headers, type Version, describe, isBroughtDown, readHeaders, takesPart, valueOfOperation } from "./wire.js";
+import { type Headers, type Version, describe, readHeaders, takesPart, valueOfOperation } from "./wire.js";
 
 export interface Entry extends Message {
   /** Position in the history. */
@@ -37,6 +38,7 @@ export interface Logged extends Omit<Message, "value"> {
 export interface Ledger {
   readonly history: readonly Happening[];
   readonly setup: Setup;
+  readonly clocks: Clocks;
   /** By place: see `placeOf`. In the order in which they were stored. */
   readonly entries: ReadonlyMap<string, readonly Entry[]>;
   readonly entryByOp: ReadonlyMap<number, Entry>;
@@ -85,6 +87,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   const lost = new Set<Entry | Logged>();
   const applied = new Set<string>();
   const logged: Logged[] = [];
+  const clocks = createClocks(setup.beganMs);
   const formats = new Map(setup.buckets.map(({ name, format }) => [name, format]));
 
   function takeEntry(stored: Stored, order: number): void {
@@ -129,7 +132,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     const isAgain = before !== undefined && purged.has(before);
     if (isAgain) again.add(operation);
     // The same of a version far ahead, which others do know.
-    const isDown = entry.version !== null && isBroughtDown(entry.version, version);
+    const isDown = entry.version !== null && clocks.isBroughtDown(entry.version, version);
     if (isDown) entry.far = entry.version;
     if (before !== undefined && isAgain) entry.earlier.push({ version: entry.version, until: order });
     if (before === undefined) entry.namedAt = order;
@@ -154,11 +157,11 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     else if (happening.op === null) takeLogged(happening, order);
   }
   const unlogged = new Set([...loggedAs].flatMap(([entry, operation]) => (purged.has(operation) ? [entry] : [])));
-  const best = findBest({ logged, entries, purged, lost, taken, isForgotten });
+  const best = findBest({ logged, entries, purged, lost, taken, clocks, isForgotten });
   const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
   return {
     ...{ history, setup, entries, entryByOp, logged, best, removed, purged, unlogged, noted: readNotes(history), again, lost },
-    isForgotten,
+    ...{ isForgotten, clocks },
     called: new Map(history.flatMap((happening) => (happening.what === "called" ? [[happening.op, happening]] : []))),
     finals: history.filter((happening) => happening.what === "final"),
     saved: history.flatMap((happening, order) => (happening.what === "saved" ? [{ ...happening, order }] : [])),

@@ -4,7 +4,7 @@
  */
 import type { Violation } from "../history.js";
 import { type Entry, type Ledger, type Logged, nameOf, placeOf, violation } from "./ledger.js";
-import { type Version, compare, describe, isBroughtDown, isFar } from "./wire.js";
+import { type Version, compare, describe } from "./wire.js";
 
 export function checkLogs(ledger: Ledger): Violation[] {
   const found: Violation[] = [];
@@ -18,7 +18,8 @@ export function checkLogs(ledger: Ledger): Violation[] {
     if (operation.version === null) continue;
     const id = `${nameOf(operation)}/${describe(operation.version)}`;
     const twin = byVersion.get(id);
-    if (twin !== undefined && twin.entry !== operation.entry && !ledger.again.has(operation) && !isOfOneMoment(ledger, twin, operation)) {
+    // What is days ahead is brought down, and a log that is put back may have it once more.
+    if (twin !== undefined && !ledger.clocks.isFar(operation.version) && twin.entry !== operation.entry && !ledger.again.has(operation) && !isOfOneMoment(ledger, twin, operation)) {
       found.push(violation("one version, one write", operation, `two writes were given the version ${describe(operation.version)}`));
     }
     // Two writes within one step of the clock: the version of the first may be given to the second.
@@ -27,7 +28,7 @@ export function checkLogs(ledger: Ledger): Violation[] {
     const last = lastByPlace.get(placeOf(operation));
     const before = last !== undefined && (ledger.purged.get(last) ?? Infinity) < operation.order ? undefined : last;
     const same = before?.created === operation.created ? (before.version ?? null) : null;
-    const mayFall = before !== undefined && same !== null && (isBroughtDown(same, operation.version) || isFenceless(ledger, before, operation));
+    const mayFall = before !== undefined && same !== null && (ledger.clocks.isBroughtDown(same, operation.version) || isFenceless(ledger, before, operation));
     if (before !== undefined && same !== null && !mayFall && compare(operation.version, same) <= 0) {
       found.push(violation("log order", operation, `${describe(operation.version)} was logged after ${describe(before.version)}`));
     }
@@ -51,7 +52,7 @@ function wrongWith(ledger: Ledger, operation: Logged, loggedAs: ReadonlyMap<Entr
   const twin = loggedAs.get(entry);
   if (twin === undefined || twin.version === null || ledger.again.has(operation)) return null;
   if (isFenceless(ledger, twin, operation)) return null;
-  if (!isFar(version) && isBroughtDown(twin.version, version)) return null;
+  if (!ledger.clocks.isFar(version) && ledger.clocks.isBroughtDown(twin.version, version)) return null;
   if (isTooLow(ledger, entry, twin.version) || hasComeBack(ledger, entry, twin, operation)) return null;
   return ["logged once", `one write was logged twice, first as ${describe(twin.version)}`];
 }

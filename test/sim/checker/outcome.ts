@@ -2,7 +2,7 @@
 import type { Final, Violation } from "../history.js";
 import type { Best } from "./best.js";
 import { type Ledger, nameOf, placeOf, violation } from "./ledger.js";
-import { type Version, compare, describe, isFar, readHeaders } from "./wire.js";
+import { type Version, compare, describe, readHeaders } from "./wire.js";
 
 interface Standing {
   /** Null for a key that a reader does not find. */
@@ -56,7 +56,8 @@ function checkEqual(bucket: string, key: string, at: AtSites): Violation[] {
 function checkWinner(ledger: Ledger, bucket: string, key: string, at: AtSites): Violation[] {
   const best = ledger.best.get(nameOf({ bucket, key }));
   return at.flatMap(([site, standing]) => {
-    const wrong = wrongStanding(standing, best);
+    const isFar = ledger.clocks.isFar(standing.version);
+    const wrong = isFar ? `${describe(standing.version)} stands there, which is days ahead` : wrongStanding(standing, best);
     return wrong === null ? [] : [violation("highest version wins", { site, bucket, key }, wrong)];
   });
 }
@@ -64,7 +65,6 @@ function checkWinner(ledger: Ledger, bucket: string, key: string, at: AtSites): 
 function wrongStanding({ value, version, unlogged }: Standing, found: Best | undefined): string | null {
   const best = found?.operation;
   if (unlogged) return `a write stands there that no log names`;
-  if (isFar(version)) return `${describe(version)} stands there, which is days ahead`;
   if (best === undefined || best.version === null) return version === null ? null : `${describe(version)} stands there, and no log has it`;
   if (version === null && value === null && found?.mayBeGone === true) return null;
   if (version !== null && compare(version, best.version) !== 0) {

@@ -5,6 +5,7 @@ import { check } from "./check.js";
 
 export const SETUP: Setup = {
   buckets: [{ name: "config", sites: ["a", "b"], format: "raw", include: [">"], exclude: ["secret.>"] }],
+  beganMs: 1_700_000_000_000,
   onlyBucketFaults: false,
 };
 

@@ -5,7 +5,7 @@
 import type { Removed, Violation } from "../history.js";
 import { type Entry, type Ledger, placeOf, versionAt, violation } from "./ledger.js";
 import { type Span, besides } from "./beside.js";
-import { type Version, compare, describe, isFar } from "./wire.js";
+import { type Version, compare, describe } from "./wire.js";
 
 export function checkVersions(ledger: Ledger): Violation[] {
   const removals = removalsByPlace(ledger);
@@ -62,7 +62,7 @@ function checkKey(
     }
     unlogged = entry.by === "client" && entry.version === null ? { entry, least: leastVersion(entry, highest) } : null;
     // What is days ahead counts for nothing: whatever is not replaces it.
-    if (entry.version === null || isFar(entry.version)) continue;
+    if (entry.version === null || ledger.clocks.isFar(entry.version)) continue;
     if (entry.far !== null && highest !== null && ledger.isForgotten(highest)) highest = null;
     if (highest !== null && (mayNotKnow(highest, entry, beside) || isNamedLater(highest, entry))) highest = null;
     const wrong = highest === null ? null : wrongAfter(highest, entries[at - 1] ?? highest, entry, removals);

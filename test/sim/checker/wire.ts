@@ -48,22 +48,6 @@ export function compare(a: Version, b: Version): number {
   return a.site === b.site ? 0 : a.site < b.site ? -1 : 1;
 }
 
-/** Half a day after the day of all runs: no clock is wrong by so much but one that is days ahead. */
-const FAR_US = 1_700_043_200_000_000;
-
-/** Whether it was stamped by a clock that was days ahead: such a version must be replaced by another one in the end. */
-export const isFar = (version: Version | null): boolean => version !== null && version.ts > FAR_US;
-
-/** By the clock guard: nothing else lowers a version, and it only one that was further ahead than any clock may be. */
-export const isBroughtDown = (first: Version, second: Version): boolean => isFar(first) || first.ts - second.ts > GUARD_US;
-const GUARD_US = 9_000_000_000;
-
-const BEGAN_US = 1_700_000_000_000_000;
-const HOUR_AND_A_HALF_US = 5_400_000_000;
-
-/** Above this a clock must have been ahead by more than any that is merely wrong, at a time of the run. */
-export const farFrom = (ms: number): number => BEGAN_US + ms * 1_000 + HOUR_AND_A_HALF_US;
-
 export const describe = (version: Version | null): string => (version === null ? "no version" : `${version.ts} ${version.site}`);
 
 /** The value behind an operation's payload. */
