@@ -3,7 +3,6 @@ import { appendFileSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import { tryFeatures } from "./not-yet.js";
 import { renderReport } from "./report.js";
 import { type ChaosRun, runChaos } from "./run.js";
 import { renderTimeline } from "./timeline.js";
@@ -13,7 +12,7 @@ interface Options {
   readonly seconds?: number;
   readonly seed?: number;
   readonly out?: string;
-  readonly with?: string;
+  readonly every?: number;
   readonly keys: number;
   readonly rate: number;
 }
@@ -32,7 +31,7 @@ const options = new Command("chaos")
   .option("--out <folder>", "where report.json, timeline.html and the gateways' logs go")
   .option("--rate <n>", "writes a second, over all sites", positive, 300)
   .option("--keys <n>", "keys per bucket", positive, 100)
-  .option("--with <features>", "draw also what needs these features of not-yet.ts, separated by commas")
+  .option("--every <seconds>", "how far faults are apart, on average; without it every kind comes once in 75 seconds", positive)
   .parse()
   .opts<Options>();
 
@@ -42,13 +41,13 @@ const VIOLATED = 1;
 const BROKEN = 2;
 
 async function main(): Promise<void> {
-  if (options.with !== undefined) tryFeatures(options.with.split(","));
   const seed = options.seed ?? 1 + (Date.now() % SEED_MAX);
   const folder = options.out === undefined ? mkdtempSync(join(tmpdir(), "kvgw-chaos-")) : resolve(options.out);
   mkdirSync(folder, { recursive: true });
   const terminal = process.stderr.isTTY;
   const run = await runChaos({
     ...{ seed, folder, lengthMs: (options.seconds ?? options.minutes * 60) * 1_000 },
+    faultEveryMs: options.every === undefined ? null : options.every * 1_000,
     load: { writesPerSecond: options.rate / 3, keys: options.keys },
     say(line) {
       appendFileSync(join(folder, "progress.log"), `${line}\n`);

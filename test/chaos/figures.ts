@@ -1,6 +1,5 @@
 /** The figures of a run, out of everything that it left. */
 import type { Happening, Violation } from "../sim/history.js";
-import { NOT_YET } from "./not-yet.js";
 import { FLAT_BYTES_PER_MINUTE, type Figures, countKinds, countWhere, editCounts, lifeFigures } from "./report.js";
 import type { Stage } from "./stage.js";
 import type { FaultBand } from "./strike.js";
@@ -60,6 +59,6 @@ export function figuresOf({ stage, seed, seconds, lengthMs, bands, converged, fo
       flatBelowBytesPerMinute: FLAT_BYTES_PER_MINUTE,
       flat: steepest === null || steepest < FLAT_BYTES_PER_MINUTE,
     },
-    ...{ lives, notYet: NOT_YET },
+    lives,
   };
 }

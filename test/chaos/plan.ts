@@ -5,7 +5,7 @@
 import { type Draw, createDraw } from "../sim/draw.js";
 import { SITES } from "./config-text.js";
 import type { FaultKind, PlannedFault } from "./faults/fault.js";
-import { drawnKinds } from "./faults/table.js";
+import { FAULT_KINDS } from "./faults/table.js";
 
 /** One stretch of faults under load; then all is healed, and the sites must become equal. */
 export interface Episode {
@@ -24,11 +24,12 @@ const GAP_MS = { min: 1_000, max: 4_000 } as const;
 /** Of an episode: nothing begins in its last part. */
 const STRIKING = 0.92;
 
-export function drawPlan(seed: number, lengthMs: number): ChaosPlan {
+/** @param everyMs how far faults are apart, on average; where nothing is said, so that every kind comes once in an episode */
+export function drawPlan(seed: number, lengthMs: number, everyMs: number | null = null): ChaosPlan {
   const draw = createDraw(seed);
   const count = Math.max(1, Math.round(lengthMs / EPISODE_MS));
-  const deck = createDeck(drawnKinds(), draw.fork("kinds"));
-  const episodes = Array.from({ length: count }, (_, index) => drawEpisode(draw.fork(`episode ${index}`), lengthMs / count, deck));
+  const deck = createDeck(FAULT_KINDS, draw.fork("kinds"));
+  const episodes = Array.from({ length: count }, (_, index) => drawEpisode(draw.fork(`episode ${index}`), lengthMs / count, deck, everyMs));
   return { seed, episodes };
 }
 
@@ -54,9 +55,9 @@ function createDeck(kinds: readonly FaultKind[], draw: Draw): Deck {
 const shuffled = <T>(cards: readonly T[], draw: Draw): T[] =>
   cards.map((card) => [draw.next(), card] as const).sort(([a], [b]) => a - b).map(([, card]) => card);
 
-function drawEpisode(draw: Draw, lengthMs: number, deck: Deck): Episode {
+function drawEpisode(draw: Draw, lengthMs: number, deck: Deck, everyMs: number | null): Episode {
   const strikingMs = lengthMs * STRIKING;
-  const gapMs = Math.min(GAP_MS.max, Math.max(GAP_MS.min, strikingMs / deck.size));
+  const gapMs = everyMs ?? Math.min(GAP_MS.max, Math.max(GAP_MS.min, strikingMs / deck.size));
   const faults: PlannedFault[] = [];
   for (let atMs = gapMs / 2; atMs < strikingMs; atMs += gapMs * (0.6 + draw.next() * 0.8)) {
     faults.push(drawFault(draw, deck.deal(), Math.round(atMs), lengthMs));

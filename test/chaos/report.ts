@@ -4,7 +4,6 @@ import pc from "picocolors";
 import type { ClientOutcome, Violation } from "../sim/history.js";
 import { INVALID } from "./faults/config.js";
 import type { Life } from "./gateways.js";
-import { NOT_YET } from "./not-yet.js";
 import type { FaultBand } from "./strike.js";
 
 export interface LifeFigures {
@@ -54,7 +53,6 @@ export interface Figures {
   /** Of gateways that lived for minutes: the steepest, and whether it is below what is called flat. */
   readonly memory: { readonly steepestBytesPerMinute: number | null; readonly flatBelowBytesPerMinute: number; readonly flat: boolean };
   readonly lives: readonly LifeFigures[];
-  readonly notYet: Readonly<Record<string, string>>;
 }
 
 export interface Report extends Figures {
@@ -138,8 +136,6 @@ export function renderReport(report: Report): string {
     lines.push(`${pc.red("VIOLATED")} ${property}${where === "" ? "" : ` (${where})`}: ${message}`);
   }
   for (const [key, story] of Object.entries(report.stories)) lines.push(`\nthe story of ${key}`, ...story.slice(-40).map((line) => `  ${line}`));
-  const missing = Object.keys(NOT_YET);
-  if (missing.length > 0) lines.push(`not drawn, because the product cannot do it yet: ${missing.join(", ")}`);
   const verdict = report.violations === 0 ? pc.green("no violation") : pc.red(`${report.violations} violations`);
   lines.push(`seed ${report.seed}, ${Math.round(report.seconds)} s, ${verdict}`);
   return lines.join("\n");

@@ -26,6 +26,8 @@ import type { Load } from "./writers.js";
 export interface ChaosOptions {
   readonly seed: number;
   readonly lengthMs: number;
+  /** How far faults are apart, on average; null for the usual. */
+  readonly faultEveryMs: number | null;
   readonly folder: string;
   readonly load: Load;
   /** One line for whoever watches. */
@@ -65,7 +67,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
   const { seed, lengthMs, folder, load } = options;
   const begunMs = performance.now();
   const record = createRecord();
-  const plan = drawPlan(seed, lengthMs);
+  const plan = drawPlan(seed, lengthMs, options.faultEveryMs);
   const stage = await createStage({ folder, record, draw: createDraw(seed), load });
   const found: Violation[] = [];
   const course: Course = {

@@ -26,7 +26,6 @@ const REPORT: Report = {
   ...{ repairedByReconcile: 0, lost: 0, resurrected: 0, diverged: 0, convergedAfterMs: [1_500], longestToConvergeMs: 1_500 },
   memory: { steepestBytesPerMinute: null, flatBelowBytesPerMinute: 1, flat: true },
   lives: [{ site: "site-a", life: 1, fromMs: 0, toMs: 10_000, end: "kill -9", rssFirst: 2 ** 26, rssLast: 2 ** 27, rssHighest: 2 ** 27, rssSlope: null }],
-  notYet: {},
   events: EVENTS,
   marks: [{ ms: END_MS, what: "equal" }],
   memorySamples: { "site-a": [[0, 2 ** 26], [1_000, 2 ** 27], [60_000, 2 ** 26]] },

@@ -233,6 +233,13 @@ describe("what the own log says", () => {
     expect(written(observe(entry(7))).version).toEqual({ ts: 70_001, site: A });
   });
 
+  it("is above an older entry that was applied in its place, whatever the revisions say of a bucket that was put back", () => {
+    const value = { ...own, kind: "put" as const };
+    replica.restore(logged(value, 7), CREATED);
+    expect(observe(entry(9, { version: { ts: own.version.ts - 1, site: B } }))).toEqual({ kind: "behind" });
+    expect(replica.takeLost()).toEqual([value]);
+  });
+
   it("is asked only until the start is over", () => {
     replica.restore(logged(own, 7), CREATED);
     replica.takeLost();

@@ -1,6 +1,5 @@
 /** What a kind of fault is: a row of the table. To add one, add a row; the rest follows. */
 import type { Link } from "../links.js";
-import type { Feature } from "../not-yet.js";
 import type { Stage } from "../stage.js";
 
 /** A fault of some kind, with all that any kind may want to know. */
@@ -16,8 +15,6 @@ export interface PlannedFault {
 
 export interface FaultKind {
   readonly name: string;
-  /** What must be built before the product survives it. */
-  readonly needs: Feature | null;
   /** The shortest and the longest; short ones are more frequent. */
   readonly lastsMs: readonly [number, number];
   /** How often it is drawn beside the others. */
@@ -34,7 +31,7 @@ export interface Struck {
 }
 
 /** What most kinds have in common. */
-export const FAULT = { needs: null, weight: 1 } as const;
+export const FAULT = { weight: 1 } as const;
 
 export const gatewayOf = (site: string): string => `gateway ${site}`;
 export const serverOf = (site: string): string => `server ${site}`;

@@ -34,7 +34,6 @@ function recreate(name: string, streamOf: (site: string, bucket: string) => stri
   return {
     ...FAULT,
     name,
-    needs: "marks",
     lastsMs: [0, 0],
     concerns: ({ site }) => [serverOf(site)],
     async begin(stage, { site, choice }) {
@@ -64,13 +63,12 @@ async function secondGateway(stage: Stage, { site }: PlannedFault): Promise<Stru
 }
 
 export const LOSS_FAULTS: readonly FaultKind[] = [
-  { ...FAULT, name: "store rewound", needs: "rejoin", lastsMs: [1_000, 10_000], concerns: ({ site }) => [serverOf(site)], begin: rewind },
+  { ...FAULT, name: "store rewound", lastsMs: [1_000, 10_000], concerns: ({ site }) => [serverOf(site)], begin: rewind },
   recreate("bucket recreated", (_site, bucket) => `KV_${bucket}`),
   recreate("log recreated", logStream),
   {
     ...FAULT,
     name: "two gateways of one site",
-    needs: "lease",
     lastsMs: [2_000, 15_000],
     concerns: ({ site }) => [`second gateway ${site}`],
     begin: secondGateway,

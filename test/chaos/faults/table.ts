@@ -1,5 +1,4 @@
-/** Every kind of fault, also those that the product does not survive yet (`not-yet.ts`). */
-import { isBuilt } from "../not-yet.js";
+/** Every kind of fault. */
 import { CONFIG_FAULTS } from "./config.js";
 import type { FaultKind } from "./fault.js";
 import { LOSS_FAULTS } from "./loss.js";
@@ -7,8 +6,6 @@ import { NETWORK_FAULTS } from "./network.js";
 import { PROCESS_FAULTS } from "./process.js";
 
 export const FAULT_KINDS: readonly FaultKind[] = [...PROCESS_FAULTS, ...NETWORK_FAULTS, ...CONFIG_FAULTS, ...LOSS_FAULTS];
-
-export const drawnKinds = (): readonly FaultKind[] => FAULT_KINDS.filter(({ needs }) => isBuilt(needs));
 
 export function faultKind(name: string): FaultKind {
   const kind = FAULT_KINDS.find((each) => each.name === name);
