@@ -50,8 +50,10 @@ export function createVanished(deps: VanishedDeps): Vanished {
         if (lost !== null && !isTombstone(lost)) missing.push(lost);
       }
     };
-    await Promise.all(Array.from({ length: VANISHED_READS_MAX }, confirm));
+    const ends = await Promise.allSettled(Array.from({ length: VANISHED_READS_MAX }, confirm));
+    // Also where the look breaks off: what has been found is not known any more, and no other look finds it again.
     if (missing.length > 0) deps.onMissing(missing);
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 
   /** Keys that should be in the bucket and were not seen in it, with the revision at which they should stand. */

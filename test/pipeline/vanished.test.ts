@@ -1,6 +1,13 @@
 /** What goes from a bucket without a message is noticed while the gateway runs, and comes back; it is never a delete (I8). */
 import { describe, expect, it } from "vitest";
 import { peerCounters } from "../../src/core/counters.js";
+import { GatewayError } from "../../src/core/errors.js";
+import type { Key } from "../../src/core/ids.js";
+import { createReplica } from "../../src/core/replica.js";
+import { createVanished } from "../../src/pipeline/vanished.js";
+import { operationAt } from "../core/arbitraries.js";
+import { keyNamed, siteNamed } from "../core/names.js";
+import { createVirtualClock } from "../memory/virtual-clock.js";
 import { type Place, type World, type WorldOptions, createWorld } from "./world.js";
 
 const MINUTE_MS = 60_000;
@@ -120,5 +127,27 @@ describe("a bucket from which nothing vanished", () => {
     expect(world.places().map(({ gateway }) => gateway().snapshot().tombstones)).toEqual([1, 1]);
     expect(world.contents()).toEqual(world.everywhere({}));
     expect(world.a.events("vanished")).toEqual([]);
+  });
+});
+
+describe("a look that breaks off", () => {
+  it("tells what it has found, and finds the rest the next time", async () => {
+    const clock = createVirtualClock();
+    const replica = createReplica(siteNamed("a"));
+    const [x, y] = [keyNamed("x"), keyNamed("y")];
+    for (const [at, key] of [x, y].entries()) replica.recordApplied(operationAt(5, siteNamed("b"), { key }), at + 1);
+    const told: string[] = [];
+    let isAway = true;
+    const read = (key: Key) => (key === y && isAway ? Promise.reject(new GatewayError("KVGW_TIMEOUT", "no answer")) : Promise.resolve(null));
+    const vanished = createVanished({
+      ...{ replica, clock, includes: () => true, isBusy: () => false },
+      store: { count: () => Promise.resolve(0), scan: () => Promise.resolve(), read },
+      onMissing: (values) => void told.push(...values.map(({ key }) => key)),
+    });
+    await expect(vanished.look()).rejects.toMatchObject({ code: "KVGW_TIMEOUT" });
+    expect(told).toEqual(["x"]);
+    isAway = false;
+    await vanished.look();
+    expect(told).toEqual(["x", "y"]);
   });
 });
