@@ -96,38 +96,7 @@ describe("a local write that cannot be logged", () => {
   });
 });
 
-describe("poison in a peer's log", () => {
-  const sound = { "Kvgw-Version": "1700000000000001 a" };
-  const poison: Readonly<
-    Record<string, readonly [key: string, headers: Readonly<Record<string, string>>, reason: string]>
-  > = {
-    "no version": ["k", {}, "malformed"],
-    "a version beyond all time": ["k", { "Kvgw-Version": "9007199254740993 a" }, "malformed"],
-    "our own site's version": ["k", { "Kvgw-Version": "1700000000000001 b" }, "foreign_origin"],
-    "an unknown site's version": ["k", { "Kvgw-Version": "1700000000000001 nobody" }, "foreign_origin"],
-    "an illegal key": ["not:legal", sound, "invalid_key"],
-    "an unknown operation": ["k", { ...sound, "KV-Operation": "DROP" }, "malformed"],
-    "a forged base": ["k", { ...sound, "Kvgw-Base": "1\tb" }, "malformed"],
-  };
-
-  it.each(Object.entries(poison))(
-    "(%s) is set aside, and what stands around it is applied",
-    async (_, [key, headers, reason]) => {
-      const world = await running();
-      const { a, b } = world;
-      a.app.put("before", "v");
-      await world.settle();
-      a.log.publish(key, new TextEncoder().encode("poison"), block(headers));
-      a.app.put("after", "w");
-      await world.settle();
-      expect(world.contents()["b"]).toEqual({ before: "v", after: "w" });
-      const at = { position: 2, created: a.log.mark().created };
-      expect(records(b)).toMatchObject([{ key, origin: "a", reason, kind: null, version: null, at }]);
-      expect(b.saved("checkpoint.config.a")).toMatchObject({ sequence: 3 });
-      expect(b.gateway().counters.restarts).toBe(0);
-    },
-  );
-
+describe("an operation in a peer's log", () => {
   it("takes no control of this site's bucket through headers of the server", async () => {
     const world = await running({ stream: { history: 5 } });
     const { a, b } = world;
