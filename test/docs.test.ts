@@ -82,9 +82,9 @@ describe("the documentation", () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> };
     expect(missing(({ text }) => groups(text, /\bnpm run (?:--silent )?([\w:]+)/g), (script) => script in scripts)).toEqual([]);
     const sources = readdirSync(join(ROOT, "src", "cli")).filter((file) => file.endsWith(".ts"));
-    const commands = sources.flatMap((file) => groups(readFileSync(join(ROOT, "src", "cli", file), "utf8"), /\.command\("(\w+)"\)/g));
+    const commands = sources.flatMap((file) => groups(readFileSync(join(ROOT, "src", "cli", file), "utf8"), /\.command\("([\w-]+)"\)/g));
     expect(commands).toContain("run");
-    const used = ({ text }: Page) => groups(text, /(?:^|`)kvgw ([a-z]+)/gm);
+    const used = ({ text }: Page) => groups(text, /(?:^|`)kvgw ([a-z-]+)/gm);
     expect(missing(used, (command) => commands.includes(command))).toEqual([]);
   });
 });
