@@ -134,9 +134,9 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     // The same of a version far ahead, which others do know.
     const isDown = entry.version !== null && clocks.isBroughtDown(entry.version, version);
     if (isDown) entry.far = entry.version;
-    if (before !== undefined && isAgain) entry.earlier.push({ version: entry.version, until: order });
     if (before === undefined) entry.namedAt = order;
-    if (before === undefined || isAgain || isDown) entry.version = version;
+    else entry.earlier.push({ version: entry.version, until: order });
+    entry.version = version;
     loggedAs.set(entry, operation);
   }
 
