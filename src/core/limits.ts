@@ -78,6 +78,8 @@ export const APPLY_ATTEMPTS_MAX = 50;
 export const CHECKPOINT_INTERVAL_MS = 1_000;
 /** The causality floor is written this far ahead, so that a busy bucket writes it once in this time. */
 export const FLOOR_AHEAD_US = 5_000_000;
+/** Each run stamps above the floor by a share of this of its own: a store that is put back has two runs begin at one floor. */
+export const FLOOR_APART_US = 1_000_000;
 /** Causality records kept beside the floor; beyond this the floor is raised to cover them all. */
 export const CAUSALITY_RECORDS_MAX = 1_000;
 /** The keys of those records together. They are saved as one message, and NATS refuses messages above 1 MiB by default. */

@@ -13,12 +13,15 @@
  * The floor never falls, but for one case: a clock that was far ahead has written it, and is right again. Records go once
  * the floor has passed them. Nothing is written while nothing is applied (I13).
  *
+ * A store that was put back, this state with it, has two runs begin at one floor, of which the first is forgotten here and not
+ * at peers. So each run stamps above it by another part of a second: else both would give one key one version.
+ *
  * Every save follows the record that was seen last, so one that comes late, from a gateway that is dead, cannot lower what
  * was saved since. Whoever is refused takes in what is there: the higher floor, and of each key the higher record.
  */
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { BucketName, Key } from "../core/ids.js";
-import { CAUSALITY_KEY_BYTES_MAX, CAUSALITY_RECORDS_MAX, FLOOR_AHEAD_US, STATE_SAVES_MAX } from "../core/limits.js";
+import { CAUSALITY_KEY_BYTES_MAX, CAUSALITY_RECORDS_MAX, FLOOR_AHEAD_US, FLOOR_APART_US, STATE_SAVES_MAX } from "../core/limits.js";
 import type { Operation } from "../core/operation.js";
 import type { Clock, SiteState } from "../core/ports.js";
 import type { Causality } from "../core/replica.js";
@@ -41,6 +44,8 @@ export interface CausalityDeps {
   readonly bucket: BucketName;
   readonly state: SiteState;
   readonly clock: Clock;
+  /** From 0 to below 1, another one for every run. */
+  readonly share: number;
   readonly onFailure: (error: GatewayError) => void;
 }
 
@@ -57,6 +62,7 @@ export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard
   let waiting: (() => void)[] = [];
 
   const nowUs = () => deps.clock.nowMs() * 1_000;
+  const apartUs = Math.floor(deps.share * FLOOR_APART_US);
 
   /** One write at a time; whatever is asked for meanwhile goes into the next one. */
   async function save(): Promise<void> {
@@ -104,7 +110,10 @@ export async function loadCausality(deps: CausalityDeps): Promise<CausalityGuard
   const isDurable = (key: Key, ts: number) => ts <= durable.floorUs || ts <= (durable.recordByKey.get(key) ?? 0);
 
   return {
-    aboveUs: (key) => Math.max(foreign.floorUs, foreign.recordByKey.get(key) ?? 0),
+    aboveUs(key) {
+      const foundUs = Math.max(foreign.floorUs, foreign.recordByKey.get(key) ?? 0);
+      return foundUs === 0 ? 0 : foundUs + apartUs;
+    },
     cover({ key, version: { ts } }, then) {
       if (isDurable(key, ts)) {
         // Raised in good time, so that a steady stream never waits for it.

@@ -155,7 +155,8 @@ async function openGround(deps: PipelineDeps, ports: PipelinePorts, run: Run): P
   };
   const info = wanted(await ports.store.open());
   wanted(await ports.log.open(info.replicas));
-  const causality = wanted(await loadCausality({ bucket, state, clock, onFailure: fail }));
+  const witness = createWitness(site, deps.random);
+  const causality = wanted(await loadCausality({ bucket, state, clock, share: witness.share, onFailure: fail }));
   const account = {
     ...{ site, bucket, state, clock, counters, observe: deps.observe, signal },
     ...{ backoff: createBackoff(deps.random), onFull: run.onFull, onFatal: fail },
@@ -163,7 +164,6 @@ async function openGround(deps: PipelineDeps, ports: PipelinePorts, run: Run): P
   const setAsides = wanted(await loadSetAside(account));
   const nowUs = () => Math.floor(clock.nowMs() * 1_000);
   const marks = wanted(await loadMarks({ bucket, state, peers: new Set(ports.questions.keys()), nowUs }));
-  const witness = createWitness(site, deps.random);
   const records = createTombstoneRecords({ bucket, state, signal });
   const replica = createReplica(site, {
     bucketCreated: info.created,

@@ -22,6 +22,8 @@ export interface Report {
 export interface Witness {
   /** The name of this run. */
   readonly run: string;
+  /** The same as a number, from 0 to below 1. */
+  readonly share: number;
   /** Hellos of this run so far: what becomes known now is told by the next one. */
   count(): number;
   nextHello(): Moment;
@@ -37,12 +39,13 @@ export interface Witness {
 }
 
 export function createWitness(site: SiteId, random: Random): Witness {
-  const run = Math.floor(random.next() * 2 ** 48).toString(16);
+  const share = random.next();
+  const run = Math.floor(share * 2 ** 48).toString(16);
   const equal = new Map<SiteId, Moment>();
   const reports = new Map<SiteId, Report>();
   let count = 0;
   return {
-    run,
+    ...{ run, share },
     count: () => count,
     nextHello: () => ({ run, count: ++count }),
     provedEqual(peer, hello) {

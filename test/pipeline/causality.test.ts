@@ -328,7 +328,7 @@ describe("the records beside the floor", () => {
     const durable = new Map<string, string>();
     const failures: string[] = [];
     const state = createMemorySiteState(createMemoryConnection(clock), durable);
-    const loading = loadCausality({ bucket: BUCKET, state, clock, onFailure: ({ message }) => void failures.push(message) });
+    const loading = loadCausality({ bucket: BUCKET, state, clock, share: 0, onFailure: ({ message }) => void failures.push(message) });
     await clock.advance(10);
     const guard = await loading;
     let released = 0;

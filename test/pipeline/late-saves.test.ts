@@ -134,7 +134,7 @@ describe("a checkpoint that is saved", () => {
 describe("a causality floor that is saved", () => {
   async function guarding(state: SiteState, clock: ReturnType<typeof createVirtualClock>) {
     const failures: string[] = [];
-    const loading = loadCausality({ bucket: BUCKET, state, clock, onFailure: ({ code }) => void failures.push(code) });
+    const loading = loadCausality({ bucket: BUCKET, state, clock, share: 0, onFailure: ({ code }) => void failures.push(code) });
     await clock.advance(10);
     return { guard: await loading, failures };
   }
