@@ -118,8 +118,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "floor-of-the-start-forgotten",
     file: "src/pipeline/causality.ts",
-    find: `aboveUs: (key) => Math.max(foreign.floorUs, foreign.recordByKey.get(key) ?? 0),`,
-    replace: `aboveUs: () => 0,`,
+    find: `return foundUs === 0 ? 0 : foundUs + apartUs;`,
+    replace: `return 0;`,
     seedsBudget: 250,
   },
   {

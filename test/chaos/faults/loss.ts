@@ -9,15 +9,23 @@ import { type Stage, logStream } from "../stage.js";
 import { FAULT, type FaultKind, type PlannedFault, type Struck, serverOf } from "./fault.js";
 import { takeServerDown } from "./process.js";
 
+/** What was on its way to a server when its ways were shut has arrived. */
+const SILENCE_MS = 100;
+
 /** As the store is now it will be again later, whatever happens in between: copied aside while the server is down for a
  *  moment, since a store cannot be copied while it is written. */
 async function rewind(stage: Stage, { site }: PlannedFault): Promise<Struck> {
-  const { storeDir } = stage.site(site).server;
+  const { server, observer } = stage.site(site);
+  const { storeDir } = server;
   const aside = `${storeDir}-aside`;
   const comeBack = await takeServerDown(stage, site);
   await cp(storeDir, aside, { recursive: true });
   await comeBack();
   const end = async () => {
+    // What is not seen now goes with the store.
+    stage.links.shut(site);
+    await sleep(SILENCE_MS);
+    await observer.untilSeen();
     const comeBackOlder = await takeServerDown(stage, site);
     await rm(storeDir, { recursive: true, force: true });
     await cp(aside, storeDir, { recursive: true });
@@ -26,9 +34,6 @@ async function rewind(stage: Stage, { site }: PlannedFault): Promise<Struck> {
   };
   return { note: `the store of ${site} will be put back to how it is now`, end };
 }
-
-/** What was on its way to a server when its ways were shut has arrived. */
-const SILENCE_MS = 100;
 
 function recreate(name: string, streamOf: (site: string, bucket: string) => string): FaultKind {
   return {
