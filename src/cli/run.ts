@@ -94,10 +94,12 @@ async function run(options: RunOptions): Promise<void> {
     },
     http,
   );
+  // Before anybody can know that it runs: unheard, the signal would end the process.
+  process.on("SIGHUP", () => void reload());
   await server.listen();
   observe({ type: "gateway-started", site, version: programVersion(), buckets: first.value.buckets.size });
   await gateway.reload(text.value);
-  await untilStopped({ gateway, server, file, known: text.value, clock, reload, observe });
+  await untilStopped({ gateway, server, file, known: text.value, clock, observe });
   observe({ type: "gateway-stopped" });
 }
 
@@ -118,12 +120,11 @@ interface Running {
   /** The text that the gateway was started with. */
   readonly known: string;
   readonly clock: Clock;
-  readonly reload: () => Promise<ReloadOutcome>;
   readonly observe: Observe;
 }
 
-/** Follows the file and SIGHUP until SIGTERM or SIGINT, then stops in order; a second signal ends at once. */
-async function untilStopped({ gateway, server, file, known, clock, reload, observe }: Running): Promise<void> {
+/** Follows the file until SIGTERM or SIGINT, then stops in order; a second signal ends at once. */
+async function untilStopped({ gateway, server, file, known, clock, observe }: Running): Promise<void> {
   const watching = new AbortController();
   watchConfigFile(
     file,
@@ -135,7 +136,6 @@ async function untilStopped({ gateway, server, file, known, clock, reload, obser
     },
     clock,
   );
-  process.on("SIGHUP", () => void reload());
   const signal = await new Promise<string>((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => resolve(name));
   });
