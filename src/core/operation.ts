@@ -39,6 +39,9 @@ export interface LoggedOperation {
   readonly identity: EntryIdentity | null;
 }
 
+/** Nanoseconds as text to microseconds as a number. */
+export const nanosToMicros = (ns: string): number => (ns.length > 3 ? Number(ns.slice(0, -3)) : 0);
+
 export const sameIdentity = (a: EntryIdentity, b: EntryIdentity): boolean =>
   a.revision === b.revision && a.timestampNs === b.timestampNs && a.bucketCreated === b.bucketCreated;
 

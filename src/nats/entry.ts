@@ -8,9 +8,9 @@
  */
 import { operationKind, parseTimestamp } from "../core/codec.js";
 import { TIMESTAMP_US_MAX } from "../core/limits.js";
-import type { Entry, EntryKind } from "../core/operation.js";
+import { type Entry, type EntryKind, nanosToMicros } from "../core/operation.js";
 import { parseVersion } from "../core/version.js";
-import { headerValue, nanosToMicros } from "./message.js";
+import { headerValue } from "./message.js";
 import { HEADER } from "./subjects.js";
 
 export interface EntryContext {

@@ -100,9 +100,6 @@ function dotsIn(text: string): number {
   return dots;
 }
 
-/** Nanoseconds as text to microseconds as a number. */
-export const nanosToMicros = (ns: string): number => (ns.length > 3 ? Number(ns.slice(0, -3)) : 0);
-
 const RFC3339 = /^(.+?)(?:\.([0-9]{1,9}))?Z$/;
 
 /** A server's `2026-01-02T03:04:05.123456789Z` as nanoseconds since the epoch, as text. */

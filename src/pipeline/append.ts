@@ -14,7 +14,7 @@ import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
 import type { BucketName, Key, Sequence } from "../core/ids.js";
 import { UNANSWERED_IS_TROUBLE } from "../core/limits.js";
-import { type EntryIdentity, type LoggedOperation, type Operation, sameIdentity } from "../core/operation.js";
+import { type EntryIdentity, type LoggedOperation, type Operation, nanosToMicros, sameIdentity } from "../core/operation.js";
 import type { AppendOutcome, Clock, OperationLog, StreamMark } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
 import { type Version, compareVersions } from "../core/version.js";
@@ -98,7 +98,7 @@ export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: Foun
   /** Nobody but the log can give a write the same version again that its own time does not: should the log lose it, the
    *  next write of the key has to be above it nevertheless. */
   function isCovered({ operation, identity }: Pending): boolean {
-    if (operation.version.ts <= Number(identity.timestampNs.slice(0, -3))) return true;
+    if (operation.version.ts <= nanosToMicros(identity.timestampNs)) return true;
     if (covering) return false;
     covering = !deps.causality.cover(operation, () => {
       covering = false;

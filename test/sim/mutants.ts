@@ -83,7 +83,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "own-stamp-not-remembered",
     file: "src/pipeline/append.ts",
-    find: `if (operation.version.ts <= Number(identity.timestampNs.slice(0, -3))) return true;`,
+    find: `if (operation.version.ts <= nanosToMicros(identity.timestampNs)) return true;`,
     replace: `return true;`,
     seedsBudget: 600,
   },

@@ -8,10 +8,9 @@
  */
 import { addHash128, hash128 } from "../../core/hash.js";
 import { VERIFY_RANGES } from "../../core/limits.js";
-import type { Entry, EntryIdentity } from "../../core/operation.js";
+import { type Entry, type EntryIdentity, nanosToMicros } from "../../core/operation.js";
 import type { Clock } from "../../core/ports.js";
 import { type Version, formatVersion } from "../../core/version.js";
-import { nanosToMicros } from "../../nats/message.js";
 import { kindOf } from "./findings.js";
 import type { Visitor } from "./reading.js";
 
