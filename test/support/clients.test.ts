@@ -2,7 +2,7 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { headers, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ServerVersion } from "../../scripts/nats-server.mjs";
-import { bucketContents, connectionCount, connectTo, openBucket, streamMessageCount } from "./clients.js";
+import { bucketContents, connectionCount, connectTo, eachUntilLast, openBucket, streamMessageCount } from "./clients.js";
 import { eventually } from "./eventually.js";
 import { startNatsServer, type NatsServer } from "./nats-server.js";
 
@@ -52,6 +52,22 @@ describe.each(VERSIONS)("the clients of tests, on nats-server %s", (version) => 
     await openBucket(connection, "empty");
     expect(await bucketContents(connection, "empty")).toEqual(new Map());
     expect(await streamMessageCount(connection, "KV_empty")).toBe(0);
+  });
+
+  it("do not wait for an entry that goes before it comes", async () => {
+    const bucket = await openBucket(connection, "going");
+    await bucket.put("stays", "x");
+    await bucket.put("goes", "x");
+    const consumer = await jetstream(connection).consumers.get("KV_going");
+    const manager = await jetstreamManager(connection);
+    const info = async () => {
+      const found = await consumer.info();
+      await manager.streams.deleteMessage("KV_going", 2).catch(() => false);
+      return found;
+    };
+    const subjects: string[] = [];
+    await eachUntilLast({ info, consume: () => consumer.consume() }, "going", ({ subject }) => subjects.push(subject));
+    expect(subjects).toEqual(["$KV.going.stays"]);
   });
 
   it("read thousands of keys, and leave no consumer behind", async () => {

@@ -2,11 +2,13 @@
  * What tests do to servers as applications and as inspectors would: connect, make buckets, look at everything a bucket
  * holds (with headers and deletes, which KV clients hide) and count. Nothing here waits without an end.
  */
-import { DeliverPolicy, jetstream, jetstreamManager, type ConsumerMessages, type JsMsg } from "@nats-io/jetstream";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { type Consumer, DeliverPolicy, jetstream, jetstreamManager, type JsMsg } from "@nats-io/jetstream";
 import { Kvm, type KV, type KvOptions } from "@nats-io/kv";
 import { connect, type MsgHdrs, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
 
 const READ_BUCKET_WITHIN_MS = 30_000;
+const LOOK_WHETHER_MORE_MS = 500;
 const MONITOR_WITHIN_MS = 5_000;
 
 export interface DomainOptions {
@@ -51,26 +53,44 @@ export async function bucketContents(
   });
   const entries = new Map<string, BucketEntry>();
   try {
-    if ((await consumer.info()).num_pending === 0) return entries;
-    const messages = await consumer.consume();
-    await eachUntilLast(messages, bucket, (message) => entries.set(message.subject.slice(prefix.length), entryOf(message)));
+    await eachUntilLast(consumer, bucket, (message) => entries.set(message.subject.slice(prefix.length), entryOf(message)));
     return entries;
   } finally {
     await consumer.delete();
   }
 }
 
-async function eachUntilLast(messages: ConsumerMessages, bucket: string, visit: (m: JsMsg) => unknown): Promise<void> {
-  let complete = false;
+/** To the last message that the consumer has. What is to come may go before it comes, as an entry whose time is over: so
+ *  whether there is more is asked again while nothing comes. */
+export async function eachUntilLast(
+  consumer: Pick<Consumer, "info" | "consume">,
+  bucket: string,
+  visit: (message: JsMsg) => unknown,
+): Promise<void> {
+  if ((await consumer.info()).num_pending === 0) return;
+  let [complete, visited] = [false, 0];
+  const messages = await consumer.consume();
   const timer = setTimeout(() => messages.stop(), READ_BUCKET_WITHIN_MS);
+  const look = async () => {
+    const before = visited;
+    if ((await consumer.info()).num_pending > 0) return;
+    // What came before the answer is visited first.
+    await nextTurn();
+    if (visited !== before) return;
+    complete = true;
+    messages.stop();
+  };
+  const looking = setInterval(() => void look().catch(() => undefined), LOOK_WHETHER_MORE_MS);
   try {
     for await (const message of messages) {
+      visited++;
       visit(message);
       complete = message.info.pending === 0;
       if (complete) break;
     }
   } finally {
     clearTimeout(timer);
+    clearInterval(looking);
     await messages.close();
   }
   if (!complete) throw new Error(`bucket ${bucket} could not be read to its end within ${READ_BUCKET_WITHIN_MS} ms`);
