@@ -48,6 +48,8 @@ export const READ_WINDOW_MESSAGES = 2_048;
 /** Bytes asked for and not yet settled, per reader, headers among them: a window of 1 MiB values must not become 2 GiB.
  *  A server that takes larger messages than this is asked for as much as one of them has. */
 export const READ_WINDOW_BYTES = 32 * 1024 * 1024;
+/** Places that are asked for at once where a server may have passed over messages: each may bring one as large as they come. */
+export const PASSED_OVER_AT_ONCE = 16;
 /** A pull request lives this long: behind a leaf node nobody else tells us that the link is gone. */
 export const PULL_EXPIRES_MS = 5_000;
 /** The server's sign of life while a pull waits. */

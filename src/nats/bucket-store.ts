@@ -18,7 +18,7 @@ import { type ReadyHeaders, isoToNanos, storedHeaderBlock } from "./message.js";
 import { openPullReader } from "./pull-reader.js";
 import { scanStream } from "./scan.js";
 import type { StreamLooks } from "./stream-looks.js";
-import { findStream, lastExisting, lastMessage, markOf, purgeUpTo, streamManager } from "./streams.js";
+import { findStream, lastExisting, lastMessage, markOf, passesOver, removeUpTo, streamManager } from "./streams.js";
 import { watchTail } from "./tail-watch.js";
 import { bucketPrefix, bucketScanConsumers, bucketStream, everythingBelow, subjectOf, tailConsumers } from "./subjects.js";
 
@@ -122,7 +122,7 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
 
     async forget(key, upTo) {
       try {
-        await lease.whileUp(async () => purgeUpTo(await streamManager(lease, null), stream, subjectOf(prefix, key), upTo));
+        await lease.whileUp(() => removeUpTo(here, stream, subjectOf(prefix, key), upTo));
       } catch (thrown) {
         throw toFailure(thrown, where);
       }
@@ -207,6 +207,7 @@ async function openTail(
     target = await lease.whileUp(() => lastExisting({ lease, clock, domain: null }, stream, everythingBelow(prefix)));
     check();
   };
+  const completeFrom = await placeBefore(deps, stream);
   const lose = (thrown: unknown) => handlers.onLost(toFailure(thrown, `tail of ${stream}`));
 
   const reader = await openPullReader(
@@ -219,6 +220,7 @@ async function openTail(
       epoch,
       windowMessages: () => READ_WINDOW_MESSAGES,
       from: { lastPerSubject: everythingBelow(prefix) },
+      ...(completeFrom === null ? {} : { completeFrom }),
     },
     {
       onMessage(message, block, { streamSequence, timestampNs }, bytes) {
@@ -240,6 +242,17 @@ async function openTail(
   });
   reader.start();
   return reader;
+}
+
+/** Where the stream ends before its tail begins, null where the tail brings all that comes then. */
+async function placeBefore({ lease, clock }: BucketStoreDeps, stream: string): Promise<number | null> {
+  if (!passesOver({ lease, clock, domain: null })) return null;
+  try {
+    const info = await lease.whileUp(async () => findStream(await streamManager(lease, null), stream));
+    return info?.state.last_seq ?? 0;
+  } catch (thrown) {
+    throw toFailure(thrown, `tail of ${stream}`);
+  }
 }
 
 /** The bucket may have been made anew since it was opened: its revisions would be taken for those of the one before. */

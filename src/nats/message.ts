@@ -14,6 +14,9 @@ interface MessageInside {
   readonly _msg: { readonly hdr: number };
 }
 
+/** What is read of a message, whether a consumer has delivered it or it was asked for by itself. */
+export type Received = Pick<Msg, "subject" | "data" | "json">;
+
 /** The header block of a message as text (`NATS/1.0 …\r\nName: value\r\n…`), empty without headers. */
 export function headerBlock(message: Msg): string {
   const { _rdata: bytes, _msg: parsed } = message as unknown as MessageInside;

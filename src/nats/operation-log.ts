@@ -22,7 +22,7 @@ import { type LogContext, type LogFormat, logHeaders, logPayload, readLogMessage
 import { storedHeaderBlock } from "./message.js";
 import type { Answer } from "./publisher.js";
 import { scanStream } from "./scan.js";
-import { findStream, lastExisting, lastMessage, markOf, purgeUpTo, streamManager } from "./streams.js";
+import { findStream, lastExisting, lastMessage, markOf, removeUpTo, streamManager } from "./streams.js";
 import { ANY_SUBJECT, everythingBelow, keyOfLogSubject, logPrefix, logStream, scanConsumers, subjectOf } from "./subjects.js";
 
 export interface LogPlace {
@@ -98,7 +98,7 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
 
     async forget(key, upTo) {
       try {
-        await lease.whileUp(async () => purgeUpTo(await streamManager(lease, domain), stream, subjectOf(prefix, key), upTo));
+        await lease.whileUp(() => removeUpTo(place, stream, subjectOf(prefix, key), upTo));
       } catch (thrown) {
         throw toFailure(thrown, where);
       }

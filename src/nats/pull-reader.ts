@@ -6,7 +6,7 @@
  * consumer is made anew at every start. A hole in the consumer's numbering, silence, or a consumer that is gone ends
  * the reader with `onLost`; the caller looks where it stands and starts another one.
  */
-import { AckPolicy, type ConsumerConfig, DeliverPolicy } from "@nats-io/jetstream";
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, type StoredMsg } from "@nats-io/jetstream";
 import { type Msg, createInbox } from "@nats-io/transport-node";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import {
@@ -19,8 +19,19 @@ import {
 import type { Clock, Reader } from "../core/ports.js";
 import type { Lease } from "./connections.js";
 import { toFailure } from "./failure.js";
-import { type Delivery, headerBlock, headerValue, parseDelivery, statusCode, statusText } from "./message.js";
-import { streamManager } from "./streams.js";
+import {
+  type Delivery,
+  type Received,
+  headerBlock,
+  headerValue,
+  isoToNanos,
+  parseDelivery,
+  statusCode,
+  statusText,
+  storedHeaderBlock,
+} from "./message.js";
+import { type PassedOver, createPassedOver } from "./passed-over.js";
+import { nextMessage, streamManager } from "./streams.js";
 import { HEADER, nextMessages } from "./subjects.js";
 
 /** The subject and the reply subject of a message, which the server counts beside headers and value; each of them fits a
@@ -39,11 +50,13 @@ export interface PullSource {
   readonly windowMessages: () => number;
   readonly from: { readonly lastPerSubject: string } | { readonly sequence: number };
   readonly headersOnly?: boolean;
+  /** Whatever stands behind it in the stream is given, also where the server passes over it; left out, that is not looked at. */
+  readonly completeFrom?: number;
 }
 
 export interface PullHandlers {
   /** @param bytes to be released when the message is settled: headers are in memory, too */
-  onMessage(message: Msg, block: string, delivery: Delivery, bytes: number): void;
+  onMessage(message: Received, block: string, delivery: Delivery, bytes: number): void;
   /** Called while nothing is on its way: the server has no more for now. */
   onIdle?(): void;
   onLost(error: GatewayError): void;
@@ -119,6 +132,7 @@ function createPuller(
   let lastSignMs = clock.elapsedMs();
   let over = false;
   let cancelWatch = clock.schedule(PULL_SILENCE_MS, watch);
+  const passedOver = source.completeFrom === undefined ? null : findPassedOver(source.completeFrom);
 
   const subscription = nats.subscribe(inbox, {
     callback: (failure, message) => {
@@ -146,12 +160,24 @@ function createPuller(
     if (delivery === null || delivery.consumerSequence !== expectedConsumerSequence) {
       return lose(missing());
     }
-    const bytes = block.length + message.data.length;
     expectedConsumerSequence++;
     requested--;
+    pending = delivery.pending;
+    const bytes = counted(message, block);
+    if (passedOver === null) return give(message, block, delivery, bytes);
+    passedOver.delivered(delivery.streamSequence, () => give(message, block, delivery, bytes));
+  }
+
+  /** From now on it takes its part of the window. */
+  function counted({ data }: Received, block: string): number {
+    const bytes = block.length + data.length;
     unsettled++;
     unsettledBytes += bytes;
-    pending = delivery.pending;
+    return bytes;
+  }
+
+  function give(message: Received, block: string, delivery: Delivery, bytes: number): void {
+    if (over) return;
     position = delivery.streamSequence;
     try {
       handlers.onMessage(message, block, delivery, bytes);
@@ -159,6 +185,16 @@ function createPuller(
       // A mistake of ours must not reach the client library, which would close the shared connection over it.
       lose(toGatewayError(thrown));
     }
+  }
+
+  function findPassedOver(from: number): PassedOver {
+    const find = (sequence: number) => lease.whileUp(() => nextMessage(source, stream, sequence));
+    const giveFound = (found: StoredMsg) => {
+      const [block, timestampNs] = [storedHeaderBlock(found), isoToNanos(found.timestamp)];
+      const delivery = { streamSequence: found.seq, consumerSequence: 0, timestampNs, pending };
+      give(found, block, delivery, counted(found, block));
+    };
+    return createPassedOver({ from, find, give: giveFound, onFailure: (thrown) => lose(toFailure(thrown, `consumer on ${stream}`)) });
   }
 
   function onStatus(status: number, block: string): void {
@@ -182,7 +218,9 @@ function createPuller(
     if (delivered >= expectedConsumerSequence) return lose(missing());
     // While the last message of each subject is read the server counts the place only afterwards.
     if (delivered < expectedConsumerSequence - 1 || ("sequence" in source.from && passed < position)) return lose(setBack());
-    position = Math.max(position, passed);
+    const stand = () => (position = Math.max(position, passed));
+    if (passedOver === null) stand();
+    else passedOver.passed(passed, stand);
     if (unsettled === 0) handlers.onIdle?.();
   }
 
@@ -217,6 +255,7 @@ function createPuller(
 
   function finish(): void {
     over = true;
+    passedOver?.stop();
     cancelWatch();
     stopListening();
     subscription.unsubscribe();

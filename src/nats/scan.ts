@@ -3,15 +3,14 @@
  * removed before it comes: so when the server has nothing to send, what the last one is is asked again. "Pending: 0" is
  * not believed; that count has been seen wrong.
  */
-import type { Msg } from "@nats-io/transport-node";
-import type { Delivery } from "./message.js";
+import type { Delivery, Received } from "./message.js";
 import { type PullSource, openPullReader } from "./pull-reader.js";
 
 /** @param findLast the sequence of the last message there is now, 0 if there is none */
 export async function scanStream(
   source: PullSource,
   findLast: () => Promise<number>,
-  onMessage: (message: Msg, block: string, delivery: Delivery) => void,
+  onMessage: (message: Received, block: string, delivery: Delivery) => void,
 ): Promise<void> {
   const first = "sequence" in source.from ? source.from.sequence : 1;
   let target = await findLast();

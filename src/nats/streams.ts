@@ -1,11 +1,12 @@
 /** The few questions that all adapters ask JetStream about streams, over a lease and within a domain. */
-import { type JetStreamManager, type StoredMsg, type StreamInfo, jetstreamManager } from "@nats-io/jetstream";
+import { type JetStreamManager, type LastForMsgRequest, type NextMsgRequest, type SeqMsgRequest, type StoredMsg, type StreamInfo, jetstreamManager } from "@nats-io/jetstream";
 import { REQUEST_TIMEOUT_MS, YOUNG_STREAM_MS, YOUNG_STREAM_WAIT_MS } from "../core/limits.js";
 import type { Clock, StreamMark } from "../core/ports.js";
 import type { Lease } from "./connections.js";
 import { API_ERROR, isApiError } from "./failure.js";
 import { isoToNanos } from "./message.js";
-import { apiPrefix } from "./subjects.js";
+import { ANSWERS_OF_YOUNG_STREAMS, PURGES_LEAVE_CONSUMERS, isBefore } from "./server-version.js";
+import { ANY_SUBJECT, apiPrefix } from "./subjects.js";
 
 export interface StreamPlace {
   readonly lease: Lease;
@@ -33,12 +34,17 @@ export async function findStream(api: JetStreamManager, stream: string): Promise
   }
 }
 
-/** The last message that exists below a subject, null if none does. Asked of the leader: a replica may lag behind. */
-export async function lastMessage(place: StreamPlace, stream: string, subject: string): Promise<StoredMsg | null> {
+/** The last message that exists below a subject, null if none does. */
+export function lastMessage(place: StreamPlace, stream: string, subject: string): Promise<StoredMsg | null> {
+  return findMessage(place, stream, { last_by_subj: subject });
+}
+
+/** Asked of the leader: a replica may lag behind. */
+async function findMessage(place: StreamPlace, stream: string, which: LastForMsgRequest | (SeqMsgRequest & NextMsgRequest)): Promise<StoredMsg | null> {
   const api = await streamManager(place.lease, place.domain);
   await untilMade(place, api, stream);
   try {
-    return await api.streams.getMessage(stream, { last_by_subj: subject });
+    return await api.streams.getMessage(stream, which);
   } catch (thrown) {
     if (isApiError(thrown, API_ERROR.messageNotFound)) return null;
     throw thrown;
@@ -55,7 +61,7 @@ export const lastExisting = async (place: StreamPlace, stream: string, subject: 
 export async function untilMade({ lease, domain, clock }: StreamPlace, api: JetStreamManager, stream: string): Promise<void> {
   const { nats, made } = lease.link();
   const name = `${domain ?? ""} ${stream}`;
-  if (made.has(name) || (domain === null && !isBefore210(nats.info?.version))) return;
+  if (made.has(name) || (domain === null && !isBefore(nats.info?.version, ANSWERS_OF_YOUNG_STREAMS))) return;
   const { created } = await api.streams.info(stream);
   if (clock.nowMs() - Date.parse(created) < YOUNG_STREAM_MS) {
     await new Promise<void>((resolve) => clock.schedule(YOUNG_STREAM_WAIT_MS, resolve));
@@ -63,14 +69,25 @@ export async function untilMade({ lease, domain, clock }: StreamPlace, api: JetS
   made.add(name);
 }
 
-function isBefore210(version = ""): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  return major < 2 || (major === 2 && minor < 10);
+/** The first message at the sequence or behind it, null if there is none. */
+export function nextMessage(place: StreamPlace, stream: string, sequence: number): Promise<StoredMsg | null> {
+  return findMessage(place, stream, { seq: sequence, next_by_subj: ANY_SUBJECT });
 }
 
-/** Without a trace. The server takes the first sequence that stays. */
-export async function purgeUpTo(api: JetStreamManager, stream: string, subject: string, upTo: number): Promise<void> {
-  await api.streams.purge(stream, { filter: subject, seq: upTo + 1 });
+/** Whether a consumer there may pass over messages. Behind a domain it may be another server than the connected one. */
+export const passesOver = ({ lease, domain }: StreamPlace): boolean =>
+  domain !== null || isBefore(lease.link().nats.info?.version, PURGES_LEAVE_CONSUMERS);
+
+/** Without a trace. Where a purge would move consumers, be it an application's, each message is removed by itself. */
+export async function removeUpTo(place: StreamPlace, stream: string, subject: string, upTo: number): Promise<void> {
+  const api = await streamManager(place.lease, place.domain);
+  // The server takes the first sequence that stays.
+  if (!passesOver(place)) return void (await api.streams.purge(stream, { filter: subject, seq: upTo + 1 }));
+  for (;;) {
+    const next = await findMessage(place, stream, { seq: 1, next_by_subj: subject });
+    if (next === null || next.seq > upTo) return;
+    await api.streams.deleteMessage(stream, next.seq, false);
+  }
 }
 
 export const markOf = (info: StreamInfo): StreamMark => ({

@@ -111,6 +111,27 @@ export function bucketStoreContract(make: (options: BucketOptions) => Promise<Bu
       expect(story.filter((each) => each.startsWith("put")).length).toBeGreaterThanOrEqual(40);
     });
 
+    it("brings what it had still to bring when other keys are purged, in order", async () => {
+      const { store, stream } = await opened({ history: 2 });
+      const { reader, entries, story } = await tailOf(store, "never");
+      await eventually(() => expect(story).toEqual(["caught up"]), { what: "caught up" });
+      const [full, more] = [READ_WINDOW_MESSAGES, 10];
+      await stream.publish("purged", "v");
+      await Promise.all(Array.from({ length: full }, (_, n) => stream.publish(`k${n}`, "v")));
+      await eventually(() => expect(entries).toHaveLength(full), { what: "a window of entries" });
+      for (let n = 0; n < more; n++) await stream.publish(`more${n}`, "v");
+      await stream.publish("rolled-up", "", PURGE);
+      await stream.publish("between", "v");
+      await stream.purge("purged");
+      reader.release(full, full);
+      const rest = () => entries.slice(full).map(({ key, revision }) => `${key}@${revision}`);
+      const expected = [`k${full - 1}`, ...Array.from({ length: more }, (_, n) => `more${n}`), "rolled-up", "between"];
+      const named = expected.map((key, n) => `${key}@${full + 1 + n}`);
+      await eventually(() => expect(rest()).toEqual(named), { what: "the rest" });
+      await stream.publish("last", "v");
+      await eventually(() => expect(rest()).toEqual([...named, `last@${full + 1 + expected.length}`]), { what: "what comes then" });
+    });
+
     it("gives an entry with value, time and revision as they stand", async () => {
       const { store, stream } = await opened();
       const before = Date.now() - 1_000;
