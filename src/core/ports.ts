@@ -81,6 +81,11 @@ export type WriteOutcome =
   /** Certainly not written. */
   | { readonly kind: "failed"; readonly error: GatewayError };
 
+export interface BucketCount {
+  readonly keys: number;
+  readonly lastSequence: Revision;
+}
+
 /** The local bucket: the only thing that a gateway ever writes values to (I3). */
 export interface BucketStore {
   /** Finds the bucket, or makes it where the config allows. KVGW_BUCKET_MISSING, KVGW_BUCKET_UNSUITABLE,
@@ -91,8 +96,8 @@ export interface BucketStore {
   tail(handlers: TailHandlers): Promise<Reader>;
   /** The last entry of the key, null if the bucket has no message of it. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
   read(key: Key): Promise<Entry | null>;
-  /** How many keys the bucket has a message of, whatever it is. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
-  count(): Promise<number>;
+  /** How many keys the bucket has a message of, whatever it is, and where it ended then. KVGW_UNREACHABLE, KVGW_TIMEOUT. */
+  count(): Promise<BucketCount>;
   /** Every key that the bucket has a message of; may miss one that is written meanwhile. KVGW_UNREACHABLE, KVGW_READER_LOST. */
   scan(onKey: (key: string, revision: Revision) => void): Promise<void>;
   /** Compare-and-set: writes only if the key's last revision is `expected`. The outcome may come synchronously. */

@@ -93,8 +93,8 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
 
     async count() {
       try {
-        const info = await lease.whileUp(async () => (await streamManager(lease, null)).streams.info(stream));
-        return info.state.num_subjects ?? 0;
+        const { state } = await lease.whileUp(async () => (await streamManager(lease, null)).streams.info(stream));
+        return { keys: state.num_subjects ?? 0, lastSequence: state.last_seq };
       } catch (thrown) {
         throw toFailure(thrown, where);
       }

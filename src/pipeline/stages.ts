@@ -103,7 +103,10 @@ export async function prepare(deps: PipelineDeps, ports: PipelinePorts, run: Run
   const own = { site, bucketCreated: info.created, appender, relogger, setAsides, store, log, replica, includes };
   const ownWrites = createOwnWrites({ ...own, onFatal: run.fail });
   const isBusy = (key: Key) => applier.isBusy(key);
-  const vanished = createVanished({ store: ports.store, replica, clock, includes, isBusy, onMissing: run.onMissing });
+  const vanished = createVanished({
+    ...{ store: ports.store, replica, position, clock, includes, isBusy },
+    ...{ onMissing: run.onMissing, onUnseen: run.fail },
+  });
   const start = { created: info.created, sequence: info.lastSequence };
   const jumps = createJumps(deps.config().tombstoneTtlMs * 1_000);
   const [beganUs, nowUs] = [clock.nowMs() * 1_000, () => clock.nowMs() * 1_000];

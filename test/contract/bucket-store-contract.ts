@@ -189,6 +189,28 @@ export function bucketStoreContract(make: (options: BucketOptions) => Promise<Bu
     });
   });
 
+  describe("counting and looking over", () => {
+    it("tells how many keys there are and where the bucket ended, whatever the messages are", async () => {
+      const { store, stream } = await opened({ history: 3 });
+      expect(await store.count()).toEqual({ keys: 0, lastSequence: 0 });
+      for (const key of ["a", "b", "a", "c"]) await stream.publish(key, "v");
+      await stream.publish("b", "", DEL);
+      await stream.purge("c");
+      expect(await store.count()).toEqual({ keys: 2, lastSequence: 5 });
+      const found: [string, number][] = [];
+      await store.scan((key, revision) => found.push([key, revision]));
+      expect(found).toEqual([["a", 3], ["b", 5]]);
+    });
+
+    it("fails with a code while the server is away", async () => {
+      const { store, kill } = await opened();
+      await kill();
+      const failure = { code: expect.stringMatching(/KVGW_(UNREACHABLE|TIMEOUT)/) as string };
+      await expect(store.count()).rejects.toMatchObject(failure);
+      await expect(store.scan(() => undefined)).rejects.toMatchObject(failure);
+    });
+  });
+
   describe("the end of a tail", () => {
     it("does not begin on another bucket than the one that was opened", async () => {
       const { store, stream } = await opened();

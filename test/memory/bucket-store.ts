@@ -66,7 +66,11 @@ export function createMemoryBucketStore({ connection, stream, create, nowMs }: M
         const last = mustExist(stream, stream).last(key);
         return last === undefined ? null : asEntry(last);
       }),
-    count: () => connection.request(() => mustExist(stream, stream).lastOfEach().length),
+    count: () =>
+      connection.request(() => {
+        const { lastSequence } = mustExist(stream, stream).mark();
+        return { keys: stream.lastOfEach().length, lastSequence };
+      }),
     scan: async (onKey) => {
       const lasts = await connection.request(() => mustExist(stream, stream).lastOfEach().flatMap((each) => stream.next(each) ?? []));
       for (const { subject, sequence } of lasts) onKey(subject, sequence);

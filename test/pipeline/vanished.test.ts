@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { peerCounters } from "../../src/core/counters.js";
 import { GatewayError } from "../../src/core/errors.js";
 import type { Key } from "../../src/core/ids.js";
+import type { Entry } from "../../src/core/operation.js";
 import { createReplica } from "../../src/core/replica.js";
+import { createTailPosition } from "../../src/pipeline/tail-position.js";
 import { createVanished } from "../../src/pipeline/vanished.js";
 import { operationAt } from "../core/arbitraries.js";
 import { keyNamed, siteNamed } from "../core/names.js";
@@ -130,6 +132,91 @@ describe("a bucket from which nothing vanished", () => {
   });
 });
 
+/** The next tail takes the newer write of the key for the last one, which has gone before it can be brought. */
+function whileTheTailBegins({ bucket }: Place, key: string): void {
+  const { lastOfEach } = bucket;
+  bucket.lastOfEach = () => {
+    const lasts = lastOfEach();
+    bucket.lastOfEach = lastOfEach;
+    const last = bucket.last(key);
+    if (last !== undefined) bucket.remove(last.sequence);
+    return lasts;
+  };
+}
+
+describe("an entry that its tail has never brought", () => {
+  it.each<[string, (place: Place) => unknown, Record<string, string>]>([
+    ["value", ({ app }) => app.put("k", "older"), { k: "older", other: "v" }],
+    ["delete", ({ app }) => app.delete("k"), { other: "v" }],
+  ])("is found, and replicated like any other: a %s (simulator, seed 50494)", async (_, write, expected) => {
+    const world = createWorld({ sites: ["a", "b"], stream: { history: 5 } });
+    const [a, b] = [world.place("a"), world.place("b")];
+    b.start();
+    await world.clock.advance(MINUTE_MS);
+    write(a);
+    a.app.put("k", "ends at once");
+    a.app.put("other", "v");
+    whileTheTailBegins(a, "k");
+    a.start();
+    await world.clock.advance(4 * 10 * MINUTE_MS);
+    expect(world.contents()).toEqual(world.everywhere(expected));
+    expect(a.logged()).toHaveLength(2);
+    expect(a.events("bucket-retry").map(({ reason }) => reason.code)).toEqual(["KVGW_READER_LOST"]);
+    expect(a.events("bucket-retry")[0]?.reason.message).toContain("1 keys stand in the bucket that its tail has not brought, k first");
+  });
+});
+
+describe("what only looks as if no tail had brought it", () => {
+  const K = keyNamed("k");
+  const put: Entry = {
+    ...{ kind: "put", key: K, value: new Uint8Array(0), revision: 1, timestampUs: 1, timestampNs: "1000" },
+    ...{ version: null, expiresUs: null },
+  };
+  const looked = async (change: { entry?: Partial<Entry>; passed?: number; key?: string; excludes?: boolean; known?: boolean }) => {
+    const clock = createVirtualClock();
+    const position = createTailPosition(clock);
+    position.advance(change.passed ?? 1);
+    const replica = createReplica(siteNamed("a"));
+    const told: string[] = [];
+    let scans = 0;
+    const vanished = createVanished({
+      ...{ replica, clock, position, includes: () => change.excludes !== true, isBusy: () => false },
+      store: {
+        count: () => Promise.resolve({ keys: 1, lastSequence: 1 }),
+        scan: (onKey) => Promise.resolve(void (scans++, onKey(change.key ?? "k", 1))),
+        read() {
+          if (change.known === true) replica.recordApplied(operationAt(5, siteNamed("b"), { key: K }), 1);
+          return Promise.resolve({ ...put, ...change.entry });
+        },
+      },
+      onMissing: (values) => void told.push(...values.map(({ key }) => `missing ${key}`)),
+      onUnseen: (error) => void told.push(error.code),
+    });
+    await vanished.look();
+    await vanished.look();
+    return { told, scans };
+  };
+
+  it.each<[string, Parameters<typeof looked>[0], number]>([
+    ["a key that the filter excludes", { excludes: true }, 1],
+    ["a key that is none", { key: "no:key" }, 1],
+    ["a forgotten tombstone of another site", { entry: { kind: "delete", version: { ts: 1, site: siteNamed("b") } } }, 1],
+    ["the mark of an expiry", { entry: { kind: "expired" } }, 1],
+    ["a key that is written meanwhile", { entry: { revision: 2 } }, 2],
+    ["a key that comes to be known meanwhile", { known: true }, 1],
+  ])("is left alone, and not read again and again: %s", async (_, change, scans) => {
+    expect(await looked(change)).toEqual({ told: [], scans });
+  });
+
+  it.each<[string, Parameters<typeof looked>[0]]>([
+    ["a value", {}],
+    ["a value that a gateway wrote", { entry: { version: { ts: 1, site: siteNamed("b") } } }],
+    ["a local purge", { entry: { kind: "purge" } }],
+  ])("is told: %s", async (_, change) => {
+    expect(await looked(change)).toEqual({ told: ["KVGW_READER_LOST", "KVGW_READER_LOST"], scans: 2 });
+  });
+});
+
 describe("a look that breaks off", () => {
   it("tells what it has found, and finds the rest the next time", async () => {
     const clock = createVirtualClock();
@@ -140,9 +227,10 @@ describe("a look that breaks off", () => {
     let isAway = true;
     const read = (key: Key) => (key === y && isAway ? Promise.reject(new GatewayError("KVGW_TIMEOUT", "no answer")) : Promise.resolve(null));
     const vanished = createVanished({
-      ...{ replica, clock, includes: () => true, isBusy: () => false },
-      store: { count: () => Promise.resolve(0), scan: () => Promise.resolve(), read },
+      ...{ replica, clock, position: createTailPosition(clock), includes: () => true, isBusy: () => false },
+      store: { count: () => Promise.resolve({ keys: 0, lastSequence: 2 }), scan: () => Promise.resolve(), read },
       onMissing: (values) => void told.push(...values.map(({ key }) => key)),
+      onUnseen: (error) => void told.push(error.code),
     });
     await expect(vanished.look()).rejects.toMatchObject({ code: "KVGW_TIMEOUT" });
     expect(told).toEqual(["x"]);
