@@ -25,6 +25,8 @@ export interface Known extends Standing {
   readonly revision: Revision;
   /** Its deadline has passed, and nothing has been seen of the key since: the server is about to remove its message, or has. */
   readonly isEnded?: true;
+  /** Its version says only that it stands below a lost write: it is in no log, and nobody is told of it. */
+  readonly isStandIn?: true;
 }
 
 /** What an entry on the tail turned out to be. `logged`: a local write that the log has already. `behind`: the bucket has
@@ -164,7 +166,8 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
     const { version } = lost;
     const below = entry.version ?? { ts: Math.min(entry.timestampUs, version.ts - 1), site };
     const { key, revision, expiresUs } = entry;
-    set(key, { version: below, base: undefined, kind: entry.kind === "expired" ? "delete" : entry.kind, revision }, expiresUs);
+    const known: Known = { version: below, base: undefined, kind: entry.kind === "expired" ? "delete" : entry.kind, revision };
+    set(key, entry.version === null ? { ...known, isStandIn: true } : known, expiresUs);
     lostByKey.set(entry.key, lost);
     // A write over it is newer than what was lost, whatever its clock says.
     uncertainByKey.set(entry.key, version);
@@ -291,7 +294,9 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
 
     renamed(key, version, base) {
       const current = knownByKey.get(key);
-      if (current !== undefined) set(key, { ...current, version, base });
+      if (current === undefined) return;
+      const { kind, revision, isEnded } = current;
+      set(key, { version, base, kind, revision, ...(isEnded === true ? { isEnded } : {}) });
     },
 
     takeLost() {

@@ -74,7 +74,7 @@ export function createAnswers(deps: AnswerDeps): Answers {
       await deps.logged();
       const operation = await operationOf(deps, key);
       // Written again meanwhile: the asker looks again, or has it by the log.
-      return deps.isLogged(key) ? operation : null;
+      return mayTell(deps, key) ? operation : null;
     },
   };
 }
@@ -95,10 +95,13 @@ export function summaryOf(replica: Replica, key: Key): Summary | null {
   return { key, version: known.version, kind: known.kind, since: replica.tombstones.get(key) ?? null };
 }
 
-/** A tombstone is taken as it is told. One that is not in the log yet is told as a value, which has to be fetched. */
-function toldOf({ replica, isLogged }: AnswerDeps, key: Key): Summary | null {
-  const summary = summaryOf(replica, key);
-  return summary === null || isLogged(key) ? summary : { ...summary, kind: "put", since: null };
+/** Not what is not in the log yet, nor what only stands in for an own write that the bucket has lost. */
+const mayTell = ({ replica, isLogged }: AnswerDeps, key: Key): boolean => isLogged(key) && replica.get(key)?.isStandIn !== true;
+
+/** A tombstone is taken as it is told. One that may not be told yet is told as a value, which has to be fetched. */
+function toldOf(deps: AnswerDeps, key: Key): Summary | null {
+  const summary = summaryOf(deps.replica, key);
+  return summary === null || mayTell(deps, key) ? summary : { ...summary, kind: "put", since: null };
 }
 
 function pageOf(deps: AnswerDeps, keys: readonly Key[], after: Key | null): SummaryPage {

@@ -1,7 +1,8 @@
 /** What is not in the own log yet does not travel by way of an answer: a crash could still change its version. */
 import { describe, expect, it } from "vitest";
 import type { BucketStore } from "../../src/core/ports.js";
-import { createReplica } from "../../src/core/replica.js";
+import type { Entry } from "../../src/core/operation.js";
+import { type Replica, createReplica } from "../../src/core/replica.js";
 import { createAnswers } from "../../src/pipeline/serve.js";
 import { createWitness } from "../../src/pipeline/witness.js";
 import { operationAt } from "../core/arbitraries.js";
@@ -13,17 +14,39 @@ const A = siteNamed("a");
 const [DELETED, OTHER] = [keyNamed("deleted"), keyNamed("other")];
 const CHECKPOINT = { created: "1", sequence: 2 };
 
-/** A site with two tombstones, of which `unlogged` are not in the log. */
-function answering(unlogged: Set<string>) {
+function twoTombstones(): Replica {
   const replica = createReplica(A);
   for (const [n, key] of [DELETED, OTHER].entries()) replica.recordApplied(operationAt(7, A, { key, kind: "delete" }), n + 1);
+  return replica;
+}
+
+/** @param unlogged keys whose last operation is not in the log yet */
+function answering(unlogged: ReadonlySet<string>, replica = twoTombstones(), store = {} as BucketStore) {
   return createAnswers({
     ...{ site: A, fingerprint: () => "", replica, start: CHECKPOINT, captured: () => CHECKPOINT, clock: createVirtualClock() },
     ...{ marks: { seen: () => new Map() }, rejoin: { isRejoining: () => false, hear: () => undefined }, onAsked: () => undefined },
-    ...{ logged: () => Promise.resolve(CHECKPOINT), isLogged: (key) => !unlogged.has(key), store: {} as BucketStore },
+    ...{ logged: () => Promise.resolve(CHECKPOINT), isLogged: (key) => !unlogged.has(key), store },
     witness: createWitness(A, createSeededRandom(1)),
   });
 }
+
+describe("an older entry that the bucket shows in place of what the log names", () => {
+  it.each(["put", "delete"] as const)("is a value that cannot be fetched, until the later one is back (simulator, seed 5218): a %s", async (kind) => {
+    const replica = createReplica(A, { bucketCreated: "1" });
+    const operation = operationAt(9, A, { key: OTHER });
+    replica.restore({ operation, identity: { bucketCreated: "1", revision: 2, timestampNs: "9000" }, sequence: 1 }, "1");
+    const entry: Entry = { ...{ kind, key: OTHER, value: new Uint8Array(0), revision: 1 }, ...{ timestampUs: 5, timestampNs: "5000", version: null, expiresUs: null } };
+    expect(replica.observe({ ...entry, key: OTHER }, { aboveUs: () => 0 })).toEqual({ kind: "behind" });
+    const store = { read: () => Promise.resolve(entry) } as unknown as BucketStore;
+    const answers = answering(new Set(), replica, store);
+    expect(await answers.versions([OTHER])).toMatchObject([{ kind: "put", version: { ts: 5, site: A } }]);
+    expect(await answers.fetch(OTHER)).toBeNull();
+    replica.recordApplied(operation, 3);
+    expect(await answers.versions([OTHER])).toMatchObject([{ kind: "put", version: { ts: 9, site: A } }]);
+    const back = { read: () => Promise.resolve({ ...entry, kind: "put", revision: 3 }) } as unknown as BucketStore;
+    expect(await answering(new Set(), replica, back).fetch(OTHER)).toMatchObject({ kind: "put", version: { ts: 9 } });
+  });
+});
 
 describe("a delete that is not in the log yet", () => {
   it("is told with its version, but as what has to be fetched, and there is nothing to fetch before it is logged", async () => {
