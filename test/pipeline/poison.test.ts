@@ -2,56 +2,31 @@
  * Bad operations as files: each is put into a peer's log, between two good ones. It is set aside with its reason, or applied
  * for what it is; it changes nothing else, ends no run, and is met again after a restart without another record.
  */
-import { readFileSync, readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { SET_ASIDE_REASONS, type SetAsideReason } from "../../src/core/ports.js";
+import { SET_ASIDE_REASONS } from "../../src/core/ports.js";
+import { poisonFiles, readPoison } from "../support/poison.js";
 import { type Place, createWorld } from "./world.js";
-
-/** A text, or one that is too long or too odd to stand in a file. */
-type Text = string | { readonly repeat: string; readonly times: number } | { readonly base64: string };
-
-interface Poison {
-  /** What is wrong with it. */
-  readonly why: string;
-  readonly format?: "raw" | "json";
-  readonly key: Text;
-  readonly headers: readonly (readonly [string, string])[];
-  readonly payload: Text;
-  readonly expect: SetAsideReason | "applied";
-}
-
-const FOLDER = new URL("poison/", import.meta.url);
-const files = readdirSync(FOLDER);
-const poisonIn = (file: string) => JSON.parse(readFileSync(new URL(file, FOLDER), "utf8")) as Poison;
-
-function bytesOf(text: Text): Buffer {
-  if (typeof text === "string") return Buffer.from(text);
-  return "base64" in text ? Buffer.from(text.base64, "base64") : Buffer.from(text.repeat.repeat(text.times));
-}
-
-const blockOf = (headers: Poison["headers"]) =>
-  headers.length === 0 ? "" : `NATS/1.0\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
 
 const recordsAt = ({ site }: Place) =>
   [...site.state].filter(([key]) => key.startsWith("set-aside.")).map(([, text]) => JSON.parse(text) as Readonly<Record<string, unknown>>);
 
 describe("the corpus of bad operations", () => {
   it("has one of every reason that an operation in a log can be set aside for", () => {
-    const reasons = new Set<string>(files.map((file) => poisonIn(file).expect));
+    const reasons = new Set<string>(poisonFiles.map((file) => readPoison(file).expect));
     expect([...reasons].sort()).toEqual([...SET_ASIDE_REASONS.filter((reason) => reason !== "ghost"), "applied"].sort());
-    expect(files.length).toBeGreaterThan(40);
+    expect(poisonFiles.length).toBeGreaterThan(40);
   });
 
-  it.each(files)("is taken for what it is, and what stands around it flows on: %s", async (file) => {
-    const poison = poisonIn(file);
-    const world = createWorld({ config: { format: poison.format ?? "raw" }, streamAt: { b: { messageBytesMax: 50_000 } } });
+  it.each(poisonFiles)("is taken for what it is, and what stands around it flows on: %s", async (file) => {
+    const poison = readPoison(file);
+    const world = createWorld({ config: { format: poison.format }, streamAt: { b: { messageBytesMax: 50_000 } } });
     world.start();
     await world.settle();
     const [a, b] = [world.place("a"), world.place("b")];
     a.app.put("before", "v");
     await world.settle();
-    const key = bytesOf(poison.key).toString();
-    a.log.publish(key, bytesOf(poison.payload), blockOf(poison.headers));
+    const { key } = poison;
+    a.log.publish(key, poison.payload, poison.block);
     a.app.put("after", "w");
     await world.settle();
     const { [key]: applied, ...others } = Object.fromEntries(b.app.read());
