@@ -105,6 +105,7 @@ export function createMemoryStream(
   const watchers = new Set<StreamWatcher>();
   let store: Store | null = null;
   let lives = 0;
+  let [lastMs, storedInMs] = [-1, 0];
 
   const changed = () => {
     for (const watcher of [...watchers]) watcher.onChange();
@@ -113,10 +114,17 @@ export function createMemoryStream(
     for (const watcher of [...watchers]) watcher.onGone();
   };
 
+  /** Servers count nanoseconds: no two messages of one stream are of the same microsecond. */
+  function stamp(nowMs: number): string {
+    storedInMs = nowMs === lastMs ? storedInMs + 1 : 0;
+    lastMs = nowMs;
+    return nanoseconds(nowMs, Math.min(storedInMs, 999) * 1_000);
+  }
+
   function put(own: Store, subject: string, payload: Uint8Array, block: string): Sequence {
     const sequence = ++own.lastSequence;
     if (headerValue(block, HEADER.rollup) === "sub") drop(own, own.bySubject.get(subject) ?? []);
-    const timestampNs = nanoseconds(clock.nowMs());
+    const timestampNs = stamp(clock.nowMs());
     const message = { sequence, subject, payload, block, timestampNs, deadlineMs: deadline(options, block, clock.nowMs()) };
     own.bySequence.set(sequence, message);
     const kept = [...(own.bySubject.get(subject) ?? []), sequence];
