@@ -82,6 +82,9 @@ export const CHECKPOINT_INTERVAL_MS = 1_000;
 export const FLOOR_AHEAD_US = 5_000_000;
 /** Each run stamps above the floor by a share of this of its own: a store that is put back has two runs begin at one floor. */
 export const FLOOR_APART_US = 1_000_000;
+/** How many microseconds above its predecessor a write is stamped whose own time is not above it, at most: prime, so that all the
+ *  digits of its time count, and few, so that a key that is written thousands of times a second does not run away from the clock. */
+export const STAMP_STEPS = 251;
 /** Causality records kept beside the floor; beyond this the floor is raised to cover them all. */
 export const CAUSALITY_RECORDS_MAX = 1_000;
 /** The keys of those records together. They are saved as one message, and NATS refuses messages above 1 MiB by default. */

@@ -12,7 +12,7 @@ const NOTHING_UNSEEN = { aboveUs: () => 0 };
 const entry = (revision: number, more: Partial<Entry> = {}) =>
   ({
     ...{ kind: "put" as const, key: K, value: new Uint8Array(0), revision, version: null, expiresUs: null },
-    ...{ timestampUs: revision * 1_000, timestampNs: `${revision}000000` },
+    ...{ timestampUs: revision * 1_000, timestampNs: `${revision}000000000` },
     ...more,
   }) as Entry & { readonly key: typeof K };
 
@@ -33,7 +33,7 @@ describe("an entry past its deadline", () => {
   const peers = operationAt(50_000, B, { expiresUs: 99_000 });
   const logged = (operation: Operation) => ({
     ...{ operation, sequence: 1 },
-    identity: { bucketCreated: "1", revision: 7, timestampNs: "7000000" },
+    identity: { bucketCreated: "1", revision: 7, timestampNs: "7000000000" },
   });
 
   it.each<[string, () => void]>([

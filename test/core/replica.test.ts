@@ -12,6 +12,9 @@ const CREATED = "1700000000000000000";
 const NOTHING_UNSEEN = { aboveUs: () => 0 };
 const utf8 = new TextEncoder();
 
+/** As nanoseconds: of all steps above a predecessor the smallest. */
+const wholeSecond = (second: number) => `${second}000000000`;
+
 /** An application's put at `revision`; its server time is the revision in milliseconds. */
 const entry = (revision: number, more: Partial<Entry> = {}) =>
   ({
@@ -20,7 +23,7 @@ const entry = (revision: number, more: Partial<Entry> = {}) =>
     value: utf8.encode(`at ${revision}`),
     revision,
     timestampUs: revision * 1_000,
-    timestampNs: `${revision}000000`,
+    timestampNs: wholeSecond(revision),
     version: null,
     expiresUs: null,
     ...more,
@@ -32,7 +35,7 @@ const echoOf = (operation: Operation, revision: number) =>
 const identityAt = (revision: number): EntryIdentity => ({
   bucketCreated: CREATED,
   revision,
-  timestampNs: `${revision}000000`,
+  timestampNs: wholeSecond(revision),
 });
 
 const logged = (operation: Operation, revision: number): LoggedOperation => ({
@@ -317,11 +320,11 @@ describe("an entry that stands before the one that the own log names", () => {
   it("may be overwritten meanwhile, by a write that is above what was lost", () => {
     replica.restore(logged(own, 7), CREATED);
     observe(entry(5));
-    expect(written(observe(entry(6, { timestampNs: "9000000", timestampUs: 9_000 }))).version.ts).toBe(70_001);
+    expect(written(observe(entry(6, { timestampNs: wholeSecond(9), timestampUs: 9_000 }))).version.ts).toBe(70_001);
   });
 
   it.each([
-    ["a later time, as after a rewind", { ...entry(5), timestampNs: "8000000", timestampUs: 8_000 }],
+    ["a later time, as after a rewind", { ...entry(5), timestampNs: wholeSecond(8), timestampUs: 8_000 }],
     ["a later revision", entry(8)],
   ])("but has %s, is a new write", (_, later) => {
     replica.restore(logged(own, 7), CREATED);

@@ -2,12 +2,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Predecessor, stampLocalWrite } from "../../src/core/stamp.js";
+import { STAMP_STEPS } from "../../src/core/limits.js";
 import { compareVersions } from "../../src/core/version.js";
 import { anyBase, anySite } from "./arbitraries.js";
 import { siteNamed } from "./names.js";
 
 const [A, B, C] = [siteNamed("a"), siteNamed("b"), siteNamed("c")];
-const at = (timestampUs: number) => ({ timestampUs });
+const at = (timestampUs: number, ns = 0) => ({ timestampUs, timestampNs: `${timestampUs * 1_000 + ns}` });
 
 /** Real clocks, right or wrong by years, but not at the end of all numbers. */
 const anyTime = fc.integer({ min: 1, max: 4e15 });
@@ -21,9 +22,20 @@ describe("the stamp of a local write", () => {
     expect(stampLocalWrite(at(1_000), A, undefined, 0)).toEqual({ version: { ts: 1_000, site: A }, base: null });
   });
 
-  it("is one above the predecessor where the local clock is behind it", () => {
+  it("is a little above the predecessor where the local clock is not", () => {
     const previous = { version: { ts: 5_000, site: B }, base: null };
-    expect(stampLocalWrite(at(1_000), A, previous, 0).version).toEqual({ ts: 5_001, site: A });
+    const aboveBy = (entry: ReturnType<typeof at>) => stampLocalWrite(entry, A, previous, 0).version.ts - 5_000;
+    expect([at(0), at(0, 1), at(0, 250), at(0, 251)].map(aboveBy)).toEqual([1, 2, 251, 1]);
+    expect(stampLocalWrite(at(5_000, 999), A, previous, 0).version.ts).toBeGreaterThan(5_000);
+    expect(stampLocalWrite(at(5_001), A, previous, 0).version.ts).toBe(5_001);
+  });
+
+  it("is hardly ever the same for two writes over one predecessor, which a store that was put back may have", () => {
+    const previous = { version: { ts: 5e15, site: B }, base: null };
+    const stamps = Array.from({ length: 1_000 }, (_, n) => stampLocalWrite(at(1.7e15 + n * 7_919, n % 1_000), A, previous, 0).version.ts);
+    const pairs = stamps.slice(1).filter((ts, n) => ts === stamps[n]);
+    expect(pairs.length).toBeLessThan(20);
+    expect(new Set(stamps).size).toBeGreaterThan(200);
   });
 
   it("is above the predecessor, above the floor and not before the server's time, whatever the clocks say", () => {
@@ -35,7 +47,9 @@ describe("the stamp of a local write", () => {
         expect(version.ts).toBeGreaterThan(aboveUs);
         if (previous !== undefined) expect(compareVersions(version, previous.version)).toBeGreaterThan(0);
         // Nothing moves it further than it must: it follows the clock as soon as the clock allows.
-        expect(version.ts).toBe(Math.max(time, (previous?.version.ts ?? 0) + 1, aboveUs + 1));
+        const beforeUs = Math.max(previous?.version.ts ?? 0, aboveUs);
+        if (time > beforeUs) expect(version.ts).toBe(time);
+        else expect(version.ts - beforeUs).toBeLessThanOrEqual(STAMP_STEPS);
       }),
     );
   });

@@ -31,6 +31,8 @@ export interface GatewayProcess {
   kill(): Promise<void>;
   signal(name: NodeJS.Signals): void;
   log(): string;
+  /** It has written to its log since it was started last; before that it may not have begun to run. */
+  speaks(): boolean;
   dispose(): Promise<void>;
 }
 
@@ -53,16 +55,19 @@ export function startGatewayProcess(options: GatewayProcessOptions): GatewayProc
   const url = `http://127.0.0.1:${httpPort}`;
   let child: ChildProcess | null = null;
   let lines: string[] = [];
+  let speaks = false;
 
   function start(): void {
     const env = { ...process.env, ...options.env, KVGW_SITE: site, KVGW_HTTP: `127.0.0.1:${httpPort}` };
     const started = spawn(process.execPath, [MAIN, "run", "-c", configFile, ...args], { env, stdio: ["ignore", "ignore", "pipe"] });
     child = started;
+    speaks = false;
     started.once("exit", (code, signal) => {
       if (child === started) options.onEnd?.(signal ?? `code ${code}`);
     });
     started.stderr.setEncoding("utf8").on("data", (text: string) => {
       options.onLog?.(text);
+      if (child === started) speaks = true;
       lines = [...lines, ...text.split("\n").filter((line) => line !== "")].slice(-LOG_LINES_MAX);
     });
   }
@@ -115,6 +120,7 @@ export function startGatewayProcess(options: GatewayProcessOptions): GatewayProc
     kill: async () => void (await end("SIGKILL")),
     signal: (name) => void child?.kill(name),
     log: () => lines.join("\n"),
+    speaks: () => speaks,
     async dispose() {
       await end("SIGKILL");
       forget();

@@ -59,7 +59,8 @@ export const CONFIG_FAULTS: readonly FaultKind[] = [
     concerns,
     async begin(stage, { site, choice }) {
       const { process } = stage.site(site).gateway;
-      if (choice < 0.5) process.signal("SIGHUP");
+      // A process that has not begun to run follows no signal: it ends of it.
+      if (choice < 0.5 && process.speaks()) process.signal("SIGHUP");
       // Whoever stands still or is down does not answer.
       else void process.post("/api/v1/reload").catch(() => undefined);
       return Promise.resolve({ note: `the gateway of ${site} is asked to read its YAML`, end: () => Promise.resolve() });
