@@ -73,6 +73,8 @@ export interface Replica {
    *  that it has no message of. Known is then what the bucket has, so that they can be applied like any other, and a local
    *  write is above them all the same. The log's memory goes with it. */
   takeLost(): readonly Operation[];
+  /** What was lost does not come back: what stands in its place is what there is. */
+  acceptStandIn(key: Key): void;
   /** Start only, after the own log: a tombstone of another site, of which the bucket may have no message any more. */
   remember(key: Key, version: Version, kind: OperationKind): void;
   /** A tombstone has been swept: nothing is known of the key any more, unless something newer has come. */
@@ -210,8 +212,9 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
       if (revision <= revisionOf(key)) return OLD;
       if (entry.kind === "expired") {
         if (current !== undefined) {
-          const { version, base, kind } = current;
-          set(key, { version, base, kind: kind === "put" ? "delete" : kind, revision });
+          const { version, base, kind, isStandIn } = current;
+          const known: Known = { version, base, kind: kind === "put" ? "delete" : kind, revision };
+          set(key, isStandIn === true ? { ...known, isStandIn } : known);
         } else bareByKey.set(key, revision);
         return EXPIRED;
       }
@@ -294,9 +297,7 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
 
     renamed(key, version, base) {
       const current = knownByKey.get(key);
-      if (current === undefined) return;
-      const { kind, revision, isEnded } = current;
-      set(key, { version, base, kind, revision, ...(isEnded === true ? { isEnded } : {}) });
+      if (current !== undefined) set(key, { ...asLogged(current), version, base });
     },
 
     takeLost() {
@@ -307,6 +308,11 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
       const lost = [...lostByKey.values()];
       lostByKey.clear();
       return lost;
+    },
+    acceptStandIn(key) {
+      const current = knownByKey.get(key);
+      if (current?.isStandIn !== true) return;
+      set(key, asLogged(current));
     },
     remember(key, version, kind) {
       const current = knownByKey.get(key);
@@ -337,6 +343,10 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
 
 /** Whether the bucket should have a message of the key. */
 const isThere = (known: Known | undefined): boolean => known !== undefined && known.revision > 0 && known.isEnded !== true;
+
+function asLogged({ version, base, kind, revision, isEnded }: Known): Known {
+  return { version, base, kind, revision, ...(isEnded === true ? { isEnded } : {}) };
+}
 
 const isSameStanding = (a: Known, b: Known): boolean =>
   isTombstone(a) === isTombstone(b) && compareVersions(a.version, b.version) === 0;

@@ -230,8 +230,13 @@ async function openTail(
         position = streamSequence;
         check();
       },
-      // The awaited message may have been purged meanwhile: ask again what the last one is.
-      onIdle: () => void (caughtUp || findTarget().catch(lose)),
+      // The awaited message may have been purged meanwhile: ask again what the last one is. It may also be one that another has
+      // hidden, which has ended since: the server has passed it, and does not bring it (`pipeline/vanished.ts`).
+      onIdle() {
+        if (caughtUp) return;
+        position = Math.max(position, reader.position());
+        findTarget().catch(lose);
+      },
       onLost: handlers.onLost,
     },
   );

@@ -11,6 +11,8 @@ export const API_ERROR = {
   streamNotFound: 10059,
   consumerNotFound: 10014,
   messageNotFound: 10037,
+  sequenceNotFound: 10043,
+  messageDeleteFailed: 10057,
   wrongLastSequence: 10071,
   wrongLastSequenceInFlight: 10164,
   wrongLastSequenceTransient: 10163,

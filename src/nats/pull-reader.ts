@@ -32,7 +32,7 @@ import {
 } from "./message.js";
 import { type PassedOver, createPassedOver } from "./passed-over.js";
 import { nextMessage, streamManager } from "./streams.js";
-import { HEADER, nextMessages } from "./subjects.js";
+import { ANY_SUBJECT, HEADER, nextMessages } from "./subjects.js";
 
 /** The subject and the reply subject of a message, which the server counts beside headers and value; each of them fits a
  *  protocol line of 4 KiB. */
@@ -126,6 +126,9 @@ function createPuller(
   let requested = 0;
   let unsettled = 0;
   let unsettledBytes = 0;
+  // Of those, what the receiver has in hand; the rest waits for what was passed over.
+  let given = 0;
+  let givenBytes = 0;
   let expectedConsumerSequence = 1;
   let position = "sequence" in source.from ? Math.max(1, source.from.sequence) - 1 : 0;
   let pending = initiallyPending;
@@ -178,6 +181,8 @@ function createPuller(
 
   function give(message: Received, block: string, delivery: Delivery, bytes: number): void {
     if (over) return;
+    given++;
+    givenBytes += bytes;
     position = delivery.streamSequence;
     try {
       handlers.onMessage(message, block, delivery, bytes);
@@ -188,13 +193,16 @@ function createPuller(
   }
 
   function findPassedOver(from: number): PassedOver {
-    const find = (sequence: number) => lease.whileUp(() => nextMessage(source, stream, sequence));
+    const filter = "lastPerSubject" in source.from ? source.from.lastPerSubject : ANY_SUBJECT;
+    const find = (sequence: number) => lease.whileUp(() => nextMessage(source, stream, filter, sequence));
+    const hasRoom = () => given < source.windowMessages() && givenBytes < READ_WINDOW_BYTES;
     const giveFound = (found: StoredMsg) => {
       const [block, timestampNs] = [storedHeaderBlock(found), isoToNanos(found.timestamp)];
       const delivery = { streamSequence: found.seq, consumerSequence: 0, timestampNs, pending };
       give(found, block, delivery, counted(found, block));
     };
-    return createPassedOver({ from, find, give: giveFound, onFailure: (thrown) => lose(toFailure(thrown, `consumer on ${stream}`)) });
+    const onFailure = (thrown: unknown) => lose(toFailure(thrown, `consumer on ${stream}`));
+    return createPassedOver({ from, find, give: giveFound, hasRoom, onFailure });
   }
 
   function onStatus(status: number, block: string): void {
@@ -272,6 +280,9 @@ function createPuller(
     release(count, bytes) {
       unsettled -= count;
       unsettledBytes -= bytes;
+      given -= count;
+      givenBytes -= bytes;
+      passedOver?.resume();
       pull();
     },
     pending: () => pending,

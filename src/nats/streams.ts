@@ -6,7 +6,7 @@ import type { Lease } from "./connections.js";
 import { API_ERROR, isApiError } from "./failure.js";
 import { isoToNanos } from "./message.js";
 import { ANSWERS_OF_YOUNG_STREAMS, PURGES_LEAVE_CONSUMERS, isBefore } from "./server-version.js";
-import { ANY_SUBJECT, apiPrefix } from "./subjects.js";
+import { apiPrefix } from "./subjects.js";
 
 export interface StreamPlace {
   readonly lease: Lease;
@@ -69,24 +69,37 @@ export async function untilMade({ lease, domain, clock }: StreamPlace, api: JetS
   made.add(name);
 }
 
-/** The first message at the sequence or behind it, null if there is none. */
-export function nextMessage(place: StreamPlace, stream: string, sequence: number): Promise<StoredMsg | null> {
-  return findMessage(place, stream, { seq: sequence, next_by_subj: ANY_SUBJECT });
+/** The first message of the subjects at the sequence or behind it, null if there is none. */
+export function nextMessage(place: StreamPlace, stream: string, subject: string, sequence: number): Promise<StoredMsg | null> {
+  return findMessage(place, stream, { seq: sequence, next_by_subj: subject });
 }
 
-/** Whether a consumer there may pass over messages. Behind a domain it may be another server than the connected one. */
+/** Whether a consumer there may pass over messages. The connected server is asked, which behind a domain may be another one, so
+ *  there it is always thought possible; in a cluster of different versions it may be wrong. */
 export const passesOver = ({ lease, domain }: StreamPlace): boolean =>
   domain !== null || isBefore(lease.link().nats.info?.version, PURGES_LEAVE_CONSUMERS);
 
 /** Without a trace. Where a purge would move consumers, be it an application's, each message is removed by itself. */
 export async function removeUpTo(place: StreamPlace, stream: string, subject: string, upTo: number): Promise<void> {
   const api = await streamManager(place.lease, place.domain);
+  if (passesOver(place) && (await removeSingly(place, api, stream, subject, upTo))) return;
   // The server takes the first sequence that stays.
-  if (!passesOver(place)) return void (await api.streams.purge(stream, { filter: subject, seq: upTo + 1 }));
+  await api.streams.purge(stream, { filter: subject, seq: upTo + 1 });
+}
+
+/** False where it cannot be done so: clients may make buckets that deny it, and servers before 2.9 do not know the question. */
+async function removeSingly(place: StreamPlace, api: JetStreamManager, stream: string, subject: string, upTo: number): Promise<boolean> {
   for (;;) {
-    const next = await findMessage(place, stream, { seq: 1, next_by_subj: subject });
-    if (next === null || next.seq > upTo) return;
-    await api.streams.deleteMessage(stream, next.seq, false);
+    const next = await nextMessage(place, stream, subject, 1);
+    if (next === null || next.seq > upTo) return true;
+    if (next.subject !== subject) return false;
+    try {
+      await api.streams.deleteMessage(stream, next.seq, false);
+    } catch (thrown) {
+      if (isApiError(thrown, API_ERROR.messageDeleteFailed)) return false;
+      // Gone meanwhile.
+      if (!isApiError(thrown, API_ERROR.sequenceNotFound)) throw thrown;
+    }
   }
 }
 

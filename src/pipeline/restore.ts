@@ -43,17 +43,23 @@ export async function restoreLost(deps: RestoreDeps, found: readonly Operation[]
   let restored = tombstones.length;
   for (const operation of lost) {
     if (signal.aborted) return;
-    if (!isMissing(replica, operation)) continue;
-    const logged = await deps.log.read(operation.key);
-    if (logged === null || !isMissing(replica, logged.operation)) continue;
-    if (deps.isGhost(logged.operation)) {
-      await deps.ghosts.setLoggedAside(logged.operation, { created: deps.logCreated, position: logged.sequence });
-      continue;
-    }
-    await applier.restore(logged.operation);
-    restored++;
+    if (await bringBack(deps, operation)) restored++;
+    replica.acceptStandIn(operation.key);
   }
   if (restored > 0) deps.observe({ type: "restored", bucket: deps.bucket, keys: restored });
+}
+
+/** A value, as the log has it now. False where that is not to be. */
+async function bringBack({ log, replica, ghosts, applier, isGhost, logCreated }: RestoreDeps, lost: Operation): Promise<boolean> {
+  if (!isMissing(replica, lost)) return false;
+  const logged = await log.read(lost.key);
+  if (logged === null || !isMissing(replica, logged.operation)) return false;
+  if (isGhost(logged.operation)) {
+    await ghosts.setLoggedAside(logged.operation, { created: logCreated, position: logged.sequence });
+    return false;
+  }
+  await applier.restore(logged.operation);
+  return true;
 }
 
 function isMissing(replica: Replica, { key, version }: Operation): boolean {

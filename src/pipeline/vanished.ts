@@ -49,14 +49,18 @@ export function createVanished(deps: VanishedDeps): Vanished {
   let excluded = new Set<string>();
   let looking: Promise<void> | null = null;
 
+  // Keys that stand there besides, for which the last look has found no other reason: ended ones whose server is late, other subjects.
+  let surplus = 0;
+
   const expected = () => replica.messages() + excluded.size;
-  const isUnknown = (key: Key) => replica.get(key) === undefined && replica.revision(key) === 0;
+  // Also one of which only a tombstone is known, without a message.
+  const isUnknown = (key: Key) => replica.revision(key) === 0;
 
   async function look(): Promise<void> {
     // Before it is counted: what comes later can only make the bucket larger.
     const atLeast = expected();
     const { keys, lastSequence } = await store.count();
-    if (keys === atLeast || (keys > atLeast && !(await isTooMany(keys, lastSequence)))) return;
+    if (keys >= atLeast && !(await isTooMany(keys, lastSequence))) return;
     const { gone, unseen } = await compare();
     const missing: Operation[] = [];
     const neverSeen: Key[] = [];
@@ -68,15 +72,20 @@ export function createVanished(deps: VanishedDeps): Vanished {
     if (missing.length > 0) deps.onMissing(missing);
     for (const end of ends) if (end.status === "rejected") throw end.reason;
     const [first] = neverSeen;
-    if (first === undefined) return;
+    if (first === undefined) return void (surplus = Math.max(0, keys - expected()));
     const message = `${neverSeen.length} keys stand in the bucket that its tail has not brought, ${first} first; reading starts again`;
-    deps.onUnseen(new GatewayError("KVGW_READER_LOST", message));
+    const error = new GatewayError("KVGW_READER_LOST", message);
+    deps.onUnseen(error);
+    throw error;
   }
 
-  /** Mostly the tail has only to come as far as the count was. */
+  /** More than the last look has explained. Mostly the tail has only to come as far as the count was. */
   async function isTooMany(keys: number, lastSequence: number): Promise<boolean> {
-    await new Promise<void>((resolve) => position.whenPassed(lastSequence, resolve));
-    return keys > expected();
+    if (keys > expected() + surplus) await new Promise<void>((resolve) => position.whenPassed(lastSequence, resolve));
+    const more = Math.max(0, keys - expected());
+    const isMore = more > surplus;
+    surplus = Math.min(surplus, more);
+    return isMore;
   }
 
   /** What should be in the bucket and is not, with the revision at which it should stand; what stands there unknown, and where. */

@@ -310,6 +310,28 @@ describe("an entry that stands before the one that the own log names", () => {
     expect(replica.takeLost()).toEqual([]);
   });
 
+  it("only stands in for it where no version tells what it is: until the lost one is back, is given up, or it is written over", () => {
+    const standsIn = () => replica.get(K)?.isStandIn === true;
+    replica.restore(logged(own, 7), CREATED);
+    observe(entry(5));
+    expect(standsIn()).toBe(true);
+    replica.recordVanished(K, 5, 4);
+    observe(entry(6, { kind: "expired" }));
+    expect([standsIn(), replica.get(K)?.kind]).toEqual([true, "delete"]);
+    const before = replica.get(K);
+    replica.acceptStandIn(K);
+    expect([standsIn(), replica.get(K)]).toEqual([false, { version: before?.version, base: undefined, kind: "delete", revision: 6 }]);
+    replica.acceptStandIn(K);
+    replica.acceptStandIn(keyNamed("unknown"));
+    expect(replica.get(keyNamed("unknown"))).toBeUndefined();
+  });
+
+  it("that a gateway wrote stands for itself", () => {
+    replica.restore(logged(own, 7), CREATED);
+    observe(entry(5, { version: { ts: 60_000, site: B } }));
+    expect(replica.get(K)?.isStandIn).toBeUndefined();
+  });
+
   it("lies below what was lost even where the log's version is below the entry's own time", () => {
     const slow = operationAt(4_000, A);
     replica.restore({ ...logged(slow, 7) }, CREATED);

@@ -1,6 +1,7 @@
 /** A key that a gateway forgets moves nobody's consumer: what an application has still to read of others comes (nats-server before 2.9.14). */
 import { AckPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { afterEach, describe, expect, it } from "vitest";
+import { PASSED_OVER_AT_ONCE, READ_WINDOW_MESSAGES } from "../../src/core/limits.js";
 import { createBucketStore } from "../../src/nats/bucket-store.js";
 import { createOperationLog } from "../../src/nats/operation-log.js";
 import { type PassedOver, createPassedOver } from "../../src/nats/passed-over.js";
@@ -58,6 +59,56 @@ describe.each(["2.15", "2.10", "2.9"] as const)("on nats-server %s", (version) =
     expect((await bucket.get("goes"))?.revision).toBeUndefined();
   });
 
+  it("a bucket that denies deletes, as the CLI makes it, forgets a key all the same", async () => {
+    const { app, clock, own } = await staged(version);
+    const api = await jetstreamManager(app);
+    const limits = { max_msgs_per_subject: 3, deny_delete: true, allow_rollup_hdrs: true };
+    await api.streams.add({ name: "KV_data", subjects: ["$KV.data.>"], ...limits });
+    for (const key of ["a", "goes", "goes", "b"]) await jetstream(app).publish(`$KV.data.${key}`, "v");
+    const store = createBucketStore({ lease: own, clock, site: SITE, epoch: 1, clockOffsetUs: 0 }, DATA, false);
+    await store.open();
+    await store.forget(GOES, 3);
+    expect([await store.read(GOES), await store.count()]).toEqual([null, { keys: 2, lastSequence: 4 }]);
+  });
+
+  it("a tail knows only what belongs to its bucket, also where a stream has more", async () => {
+    const { app, clock, own } = await staged(version);
+    await (await jetstreamManager(app)).streams.add({ name: "KV_data", subjects: ["$KV.data.>", "other.>"], allow_rollup_hdrs: true });
+    const store = createBucketStore({ lease: own, clock, site: SITE, epoch: 1, clockOffsetUs: 0 }, DATA, false);
+    await store.open();
+    const keys: string[] = [];
+    const reader = await store.tail({
+      onEntry(entry, bytes) {
+        keys.push(entry.key);
+        reader.release(1, bytes);
+      },
+      onCaughtUp: () => undefined,
+      onLost: ({ message }) => keys.push(message),
+    });
+    cleanup.push(() => reader.stop());
+    for (const subject of ["$KV.data.a", "other.long.enough", "$KV.data.b", "other.x", "$KV.data.c"]) await jetstream(app).publish(subject, "v");
+    await eventually(() => expect(keys).toEqual(["a", "b", "c"]), { what: "the keys of the bucket" });
+  });
+
+  it("a tail has caught up although its last key's last entry has ended, and hides an older one", async () => {
+    const { app, clock, own } = await staged(version);
+    const bucket = await openBucket(app, DATA, { history: 5 });
+    for (let n = 0; n < READ_WINDOW_MESSAGES; n++) void jetstream(app).publish(`$KV.data.k${n}`, "v");
+    await bucket.put("goes", "older");
+    const last = await bucket.put("goes", "ends");
+    const store = createBucketStore({ lease: own, clock, site: SITE, epoch: 1, clockOffsetUs: 0 }, DATA, false);
+    await store.open();
+    let [entries, bytes, caughtUp] = [0, 0, false];
+    const onEntry = (_entry: unknown, size: number) => void (entries++, (bytes += size));
+    const reader = await store.tail({ onEntry, onCaughtUp: () => (caughtUp = true), onLost: ({ message }) => expect.unreachable(message) });
+    cleanup.push(() => reader.stop());
+    await eventually(() => expect(entries).toBe(READ_WINDOW_MESSAGES), { what: "a full window" });
+    await (await jetstreamManager(app)).streams.deleteMessage("KV_data", last);
+    reader.release(entries, bytes);
+    await eventually(() => expect(caughtUp).toBe(true), { what: "caught up" });
+    expect(entries).toBe(READ_WINDOW_MESSAGES);
+  });
+
   it("a log that forgets a key leaves its readers where they are", async () => {
     const { clock, own, reading } = await staged(version);
     const place = { lease: own, clock, domain: null, epoch: 1 };
@@ -71,7 +122,7 @@ describe.each(["2.15", "2.10", "2.9"] as const)("on nats-server %s", (version) =
 });
 
 describe("what a consumer has passed over", () => {
-  const started = (stream: readonly number[], from = 0) => {
+  const started = (stream: readonly number[], from = 0, room = { left: Infinity }) => {
     const given: number[] = [];
     const asked: number[] = [];
     const failures: unknown[] = [];
@@ -83,7 +134,11 @@ describe("what a consumer has passed over", () => {
         const seq = stream.find((each) => each >= sequence);
         return Promise.resolve(seq === undefined ? null : ({ seq } as never));
       },
-      give: ({ seq }) => given.push(seq),
+      give({ seq }) {
+        room.left--;
+        given.push(seq);
+      },
+      hasRoom: () => room.left > 0,
       onFailure: (thrown) => failures.push(thrown),
     });
     const deliver = (sequence: number) => passedOver.delivered(sequence, () => given.push(sequence));
@@ -98,7 +153,7 @@ describe("what a consumer has passed over", () => {
     deliver(9);
     expect(given).toEqual([1, 2]);
     await eventually(() => expect(given).toEqual([1, 2, 4, 5, 9]), { what: "all of them" });
-    expect(asked).toEqual([3, 4, 5, 6, 7, 8]);
+    expect(asked).toEqual([3, 5, 6]);
   });
 
   it("is found in a long hole, a few places at a time", async () => {
@@ -108,6 +163,27 @@ describe("what a consumer has passed over", () => {
     await eventually(() => expect(given).toEqual(stream), { what: "all of them" });
     expect(asked.length).toBeLessThan(400);
     expect(Math.max(...asked)).toBeLessThan(298);
+    // As most holes are: what stood there was overwritten.
+    const single = started([10]);
+    single.deliver(10);
+    await eventually(() => expect(single.given).toEqual([10]), { what: "the only one" });
+    expect(single.asked).toEqual([1]);
+  });
+
+  it("is not asked for while its reader has all that it can take, and then goes on where it was", async () => {
+    const stream = Array.from({ length: 100 }, (_, n) => n + 1);
+    const room = { left: 10 };
+    const { given, asked, passedOver, deliver } = started(stream, 0, room);
+    deliver(100);
+    await eventually(() => expect(given.length).toBeGreaterThanOrEqual(10), { what: "what there was room for" });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(given.length).toBeLessThan(10 + PASSED_OVER_AT_ONCE);
+    const before = asked.length;
+    passedOver.resume();
+    expect(asked).toHaveLength(before);
+    room.left = 1_000;
+    passedOver.resume();
+    await eventually(() => expect(given).toEqual(stream), { what: "the rest" });
   });
 
   it("lets nothing overtake, and finds what stands before a place where nothing was delivered", async () => {
