@@ -1,7 +1,7 @@
 /** The checker judges the product, so it is judged first: good histories pass, and each bad one breaks its property. */
 import { readFileSync, readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { SETUP, tale } from "./checker/tale.js";
+import { SETUP, type Tale, tale } from "./checker/tale.js";
 
 const X = { key: "x" } as const;
 /** One write at `a` that has arrived at `b`, versions in microseconds. */
@@ -98,6 +98,27 @@ describe("a bad history breaks", () => {
       .log({ ...X, site: "b", sequence: 1, revision: 1, us: 100, value: "loser" })
       .apply({ ...X, site: "a", sequence: 2, us: 100, origin: "b", value: "loser" });
     expect(bad.end().broken()).toEqual(["versions rise", "highest version wins"]);
+  });
+
+  describe("highest version wins: a log lost an operation, and its write was logged again under a lower version", () => {
+    const again = (story: Tale) =>
+      story
+        .add({ what: "removed", place: "log", site: "a", bucket: "config", key: "x", sequence: 1, why: "purged" })
+        .log({ ...X, site: "a", sequence: 2, revision: 1, us: 100, value: "v" });
+    const higher = () =>
+      tale()
+        .write({ ...X, site: "a", sequence: 1, us: 100, value: "v" })
+        .log({ ...X, site: "a", sequence: 1, revision: 1, us: 900, storedUs: 100, value: "v" });
+
+    it("passes where nobody had taken the first", () => {
+      const history = again(higher()).apply({ ...X, site: "b", sequence: 1, us: 100, origin: "a", value: "v" });
+      expect(history.end().broken()).not.toContain("highest version wins");
+    });
+
+    it("does not where somebody had", () => {
+      const history = again(higher().apply({ ...X, site: "b", sequence: 1, us: 900, origin: "a", value: "v" }));
+      expect(history.end().broken()).toContain("highest version wins");
+    });
   });
 
   it("acknowledged is kept: a write is in no log", () => {

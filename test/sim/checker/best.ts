@@ -30,10 +30,13 @@ export function findBest(traces: Traces): Map<string, Best> {
   const best = new Map<string, Best>();
   const copiesByVersion = groupBy([...traces.entries.values()].flat().filter(({ by }) => by === "gateway"), nameOfVersion);
   const lastInLog = new Map(traces.logged.map((operation) => [placeOf(operation), operation]));
+  const lastOfEntry = new Map(traces.logged.map((operation) => [operation.entry, operation]));
   for (const [name, operations] of groupBy(traces.logged.filter((each) => counts(traces, each)), nameOf)) {
     const ranked = operations.sort((a, b) => rank(traces.clocks, b.version, a.version));
     for (const [at, operation] of ranked.entries()) {
-      const tracesOf = [operation.entry, ...(copiesByVersion.get(nameOfVersion(operation)) ?? [])].filter((entry) => entry !== null);
+      // Logged again under another version, and not as this one any more: then only what others have of it.
+      const isNamed = !traces.purged.has(operation) || lastOfEntry.get(operation.entry) === operation;
+      const tracesOf = [isNamed ? operation.entry : null, ...(copiesByVersion.get(nameOfVersion(operation)) ?? [])].filter((entry) => entry !== null);
       const isLogged = !traces.purged.has(operation) && (at === 0 || lastInLog.get(placeOf(operation)) === operation);
       // A later write of a client is above it, or nobody could know it any more.
       const isOver = (entry: Entry) => isReplaced(traces, entry, at === 0 ? "client" : null);

@@ -82,7 +82,7 @@ export function tale(): Tale {
     add(happening) {
       const stamped = { ms: history.length, ...happening } as Happening;
       history.push(stamped);
-      if (stamped.what === "removed") stored.delete(`${stamped.site} ${stamped.key}`);
+      if (stamped.what === "removed" && stamped.place === "bucket") stored.delete(`${stamped.site} ${stamped.key}`);
       if (stamped.what === "stored" && stamped.place === "bucket") {
         stored.set(`${stamped.site} ${stamped.key}`, { site: stamped.site, key: stamped.key, message: stamped });
       }
