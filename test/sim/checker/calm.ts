@@ -23,9 +23,11 @@ function checkRest(history: readonly Happening[]): Violation[] {
 }
 
 function checkIdle(history: readonly Happening[]): Violation[] {
-  const from = history.findIndex((happening) => happening.what === "phase" && happening.phase === "idle");
+  const phaseAt = (wanted: string) => history.findIndex((happening) => happening.what === "phase" && happening.phase === wanted);
+  const [from, to] = [phaseAt("idle"), phaseAt("over")];
   if (from < 0) return [];
-  return history.slice(from).flatMap((happening) => {
+  // Then whoever looks at everything that was stored may hold up whoever has to answer.
+  return history.slice(from, to < 0 ? history.length : to).flatMap((happening) => {
     if (happening.what === "stored") return [violation("idle writes nothing", happening, `the ${happening.place} took a message`)];
     if (happening.what === "saved") return [violation("idle writes nothing", { site: happening.site }, `saved ${happening.key}`)];
     return [];
