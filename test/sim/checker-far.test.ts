@@ -34,6 +34,17 @@ describe("a write that was stamped days ahead", () => {
     expect(history.end().broken()).toEqual(["highest version wins"]);
   });
 
+  it("is no hurdle for a write over it, once it is logged as of now", () => {
+    const written = (us: number) =>
+      farAtA()
+        .write({ ...X, site: "a", sequence: 2, us: NOW + 7, value: "w" })
+        .log({ ...X, site: "a", sequence: 2, revision: 1, us: NOW, storedUs: FAR, value: "v" })
+        .log({ ...X, site: "a", sequence: 3, revision: 2, us, storedUs: NOW + 7, value: "w" })
+        .apply({ ...X, site: "b", sequence: 1, us, origin: "a", value: "w" });
+    expect(written(NOW + 7).end().violations()).toEqual([]);
+    expect(written(NOW - 7).end().broken()).toContain("causality");
+  });
+
   describe("and is below what stood there before it", () => {
     const before = () =>
       tale()

@@ -219,6 +219,25 @@ describe("a bad history breaks", () => {
     expect(bad.broken()).toContain("no resurrection");
   });
 
+  describe("causality: a clock was set back, and a write is not above what it overwrote", () => {
+    const setBack = (lose: (story: Tale) => Tale) =>
+      lose(
+        tale()
+          .write({ ...X, site: "a", sequence: 1, us: 900, value: "v" })
+          .log({ ...X, site: "a", sequence: 1, revision: 1, us: 900, value: "v" })
+          .write({ ...X, site: "a", sequence: 2, us: 100, value: "w" }),
+      ).log({ ...X, site: "a", sequence: 2, revision: 2, us: 100, value: "w" });
+
+    it("passes where the log has lost what was overwritten", () => {
+      const lose = (story: Tale) => story.add({ what: "removed", place: "log", site: "a", bucket: "config", key: "x", sequence: 1, why: "purged" });
+      expect(setBack(lose).end().broken()).not.toContain("causality");
+    });
+
+    it("does not where the log still has it", () => {
+      expect(setBack((story) => story).end().broken()).toContain("causality");
+    });
+  });
+
   it("causality: a local write is not above what it overwrote", () => {
     const bad = replicated()
       .write({ ...X, site: "b", sequence: 2, us: 50, value: "w" })

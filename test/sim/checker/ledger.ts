@@ -51,8 +51,8 @@ export interface Ledger {
   readonly removed: ReadonlySet<Entry>;
   /** Operations that their log does not have any more, removed by a client or lost with its tail, with the place in the history where it did. */
   readonly purged: ReadonlyMap<Logged, number>;
-  /** Entries of which the log does not have the operation any more. */
-  readonly unlogged: ReadonlySet<Entry>;
+  /** Entries of which the log does not have the operation any more, with the place in the history where it lost it. */
+  readonly unlogged: ReadonlyMap<Entry, number>;
   /** Deletes of other sites that a site has noted, by place and version: when for the first time. */
   readonly noted: ReadonlyMap<string, number>;
   /** Operations that were logged once more, since their log had lost them. */
@@ -156,7 +156,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     if (happening.place === "bucket") takeEntry(happening, order);
     else if (happening.op === null) takeLogged(happening, order);
   }
-  const unlogged = new Set([...loggedAs].flatMap(([entry, operation]) => (purged.has(operation) ? [entry] : [])));
+  const unlogged = new Map([...loggedAs].map(([entry, operation]) => [entry, purged.get(operation) ?? Infinity] as const).filter(([, at]) => at < Infinity));
   const best = findBest({ logged, entries, purged, lost, taken, clocks, isForgotten });
   const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
   return {

@@ -65,9 +65,10 @@ function checkKey(
     if (entry.version === null || ledger.clocks.isFar(entry.version)) continue;
     if (entry.far !== null && highest !== null && ledger.isForgotten(highest)) highest = null;
     if (highest !== null && (mayNotKnow(highest, entry, beside) || isNamedLater(highest, entry))) highest = null;
-    const wrong = highest === null ? null : wrongAfter(highest, entries[at - 1] ?? highest, entry, removals);
+    if (highest !== null && isOutOfMemory(ledger, highest, entry)) highest = null;
+    const wrong = highest === null ? null : wrongAfter(ledger, highest, entries[at - 1] ?? highest, entry, removals);
     if (wrong !== null) found.push(violation(wrong[0], entry, wrong[1]));
-    const stood = highest === null ? null : versionAt(highest, entry.order);
+    const stood = highest === null ? null : stoodAs(ledger, highest, entry.order);
     if (stood === null || compare(entry.version, stood) >= 0) highest = entry;
   }
   return found;
@@ -87,8 +88,8 @@ function leastVersion({ site, timestampNs }: Entry, highest: Entry | null): Vers
 }
 
 /** @param previous what stood there last: where it is not the highest one, that has been covered, and has to come back */
-function wrongAfter(highest: Entry, previous: Entry, entry: Entry, removals: readonly Removal[]): [string, string] | null {
-  const stood = versionAt(highest, entry.order);
+function wrongAfter(ledger: Ledger, highest: Entry, previous: Entry, entry: Entry, removals: readonly Removal[]): [string, string] | null {
+  const stood = stoodAs(ledger, highest, entry.order);
   if (stood === null || entry.version === null) return null;
   const order = compare(entry.version, stood);
   if (order > 0) return null;
@@ -98,6 +99,19 @@ function wrongAfter(highest: Entry, previous: Entry, entry: Entry, removals: rea
   if (highest.kind !== "put" && entry.kind === "put") return ["no resurrection", story];
   return ["versions rise", story];
 }
+
+/** What was days ahead counts as what it was logged as when the clock was right again. */
+function stoodAs({ clocks }: Ledger, entry: Entry, order: number): Version | null {
+  const version = versionAt(entry, order);
+  return version !== null && clocks.isFar(version) ? entry.version : version;
+}
+
+/** The site's log has lost its own write, and its clock has been set back since: nothing tells that the next write is not older. */
+const isOutOfMemory = ({ unlogged }: Ledger, highest: Entry, entry: Entry): boolean =>
+  entry.by === "client" &&
+  highest.by === "client" &&
+  (unlogged.get(highest) ?? Infinity) < entry.namedAt &&
+  (highest.version?.ts ?? 0) > Number(entry.timestampNs.slice(0, -3));
 
 /** Overwritten before anybody saw it, and back with a stream that was put back: it was logged behind what had replaced it. */
 const isNamedLater = (highest: Entry, entry: Entry): boolean =>
