@@ -203,6 +203,27 @@ describe("a bad history breaks", () => {
     expect(bad.broken()).toContain("log order");
   });
 
+  describe("versions rise: a tombstone has been swept, and something older came", () => {
+    const swept = (kind: "put" | "delete") =>
+      tale()
+        .write({ ...X, site: "a", sequence: 1, us: 100, kind, value: "" })
+        .log({ ...X, site: "a", sequence: 1, revision: 1, us: 100, kind, value: "" })
+        .write({ ...X, site: "b", sequence: 1, us: 200, kind: "delete" })
+        .log({ ...X, site: "b", sequence: 1, revision: 1, us: 200, kind: "delete" })
+        .apply({ ...X, site: "a", sequence: 2, us: 200, origin: "b", kind: "delete" })
+        .save("a", "tombstone.config.x", { key: "x", version: "200 b", kind: "delete" })
+        .add({ what: "removed", place: "bucket", site: "a", bucket: "config", key: "x", sequence: 2, why: "forgotten" })
+        .apply({ ...X, site: "a", sequence: 3, us: 100, origin: "a", kind, value: "" });
+
+    it("passes where that is a tombstone", () => {
+      expect(swept("delete").end().broken()).not.toContain("versions rise");
+    });
+
+    it("does not where that is a value", () => {
+      expect(swept("put").end().broken()).toContain("no resurrection");
+    });
+  });
+
   it("versions rise: an older value replaced a newer one", () => {
     const bad = replicated()
       .write({ ...X, site: "b", sequence: 2, us: 300, value: "w" })

@@ -49,7 +49,9 @@ function checkKey(
     // A value that a client removed without an event is not known any more: an older one of the own log may stand in for it.
     // The same of a delete that its log has lost as well, or that was applied and not noted yet when its gateway died.
     const isUnknown = highest !== null && isForgettable(ledger, highest, entry.order) && isGone(highest, entry, removals);
-    if (isUnknown || wasLost(highest ?? undefined)) highest = null;
+    // Of a tombstone that has been swept an older one may come again, from where the sweep is not over: a delete stays a delete.
+    const isSwept = highest !== null && entry.kind !== "put" && isGone(highest, entry, removals.filter(({ why }) => why === "forgotten"));
+    if (isUnknown || isSwept || wasLost(highest ?? undefined)) highest = null;
     if (wasLost(unlogged?.entry)) unlogged = null;
     if (unlogged !== null && isGone(unlogged.entry, entry, removals)) {
       // Written and removed before anybody saw it: what it had replaced may stand there again.
