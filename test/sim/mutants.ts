@@ -20,8 +20,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "vanished-not-looked-for",
     file: "src/pipeline/vanished.ts",
-    find: `if ((await store.count()) >= expected) return;`,
-    replace: `if ((await store.count()) >= 0) return;`,
+    find: `const { keys, lastSequence } = await store.count();`,
+    replace: `const [{ lastSequence }, keys] = [await store.count(), atLeast];`,
     seedsBudget: 200,
   },
   {
@@ -48,7 +48,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "wall-clock-only",
     file: "src/core/stamp.ts",
-    find: `Math.max(entry.timestampUs, (previous?.version.ts ?? 0) + 1, aboveUs + 1)`,
+    find: `entry.timestampUs > beforeUs ? entry.timestampUs : beforeUs + stepOf(entry)`,
     replace: `entry.timestampUs`,
     seedsBudget: 100,
   },
@@ -85,7 +85,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/pipeline/append.ts",
     find: `if (operation.version.ts <= nanosToMicros(identity.timestampNs)) return true;`,
     replace: `return true;`,
-    seedsBudget: 600,
+    seedsBudget: 1_600,
   },
   {
     name: "echo-logged",

@@ -113,7 +113,7 @@ const isOutOfMemory = ({ unlogged }: Ledger, highest: Entry, entry: Entry): bool
   entry.by === "client" &&
   highest.by === "client" &&
   (unlogged.get(highest) ?? Infinity) < entry.namedAt &&
-  (highest.version?.ts ?? 0) > Number(entry.timestampNs.slice(0, -3));
+  Number(highest.timestampNs.slice(0, -3)) > Number(entry.timestampNs.slice(0, -3));
 
 /** Overwritten before anybody saw it, and back with a stream that was put back: it was logged behind what had replaced it. */
 const isNamedLater = (highest: Entry, entry: Entry): boolean =>
