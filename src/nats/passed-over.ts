@@ -43,6 +43,8 @@ export function createPassedOver({ from, find, give, hasRoom, onFailure }: Passe
   const waiting: Waiting[] = [];
   let accounted = from;
   let asking = false;
+  // Whoever is given something may release it at once, which resumes: one after the other, and not one inside the other.
+  let giving = false;
   // One where nothing is missing, as mostly; more while one hole gives much.
   let atOnce = 1;
   let stopped = false;
@@ -53,13 +55,16 @@ export function createPassedOver({ from, find, give, hasRoom, onFailure }: Passe
   }
 
   function pump(): void {
-    if (asking) return;
-    for (let next = waiting[0]; next !== undefined && !stopped; next = waiting[0]) {
-      if (accounted < next.behind) return ask(next.behind);
+    if (asking || giving) return;
+    giving = true;
+    let next = waiting[0];
+    for (; next !== undefined && !stopped && accounted >= next.behind; next = waiting[0]) {
       waiting.shift();
       accounted = Math.max(accounted, next.upTo);
       next.go();
     }
+    giving = false;
+    if (next !== undefined && !stopped) ask(next.behind);
   }
 
   function ask(behind: number): void {
@@ -71,7 +76,9 @@ export function createPassedOver({ from, find, give, hasRoom, onFailure }: Passe
       .then((answers) => {
         asking = false;
         if (stopped) return;
+        giving = true;
         account(answers, behind);
+        giving = false;
         pump();
       })
       .catch(onFailure);

@@ -170,6 +170,19 @@ describe("what a consumer has passed over", () => {
     expect(single.asked).toEqual([1]);
   });
 
+  it("is given one after the other, however much waits, also where each is released at once", async () => {
+    const stream = Array.from({ length: 20_000 }, (_, n) => n + 1);
+    const { given, passedOver } = started(stream);
+    for (const sequence of stream.slice(40)) {
+      passedOver.delivered(sequence, () => {
+        given.push(sequence);
+        passedOver.resume();
+      });
+    }
+    await eventually(() => expect(given).toHaveLength(stream.length), { what: "all of them" });
+    expect(given).toEqual(stream);
+  });
+
   it("is not asked for while its reader has all that it can take, and then goes on where it was", async () => {
     const stream = Array.from({ length: 100 }, (_, n) => n + 1);
     const room = { left: 10 };
