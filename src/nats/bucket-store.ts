@@ -15,7 +15,7 @@ import type { Lease } from "./connections.js";
 import { type EntryContext, toEntry } from "./entry.js";
 import { toFailure } from "./failure.js";
 import { type ReadyHeaders, isoToNanos, storedHeaderBlock } from "./message.js";
-import { openPullReader } from "./pull-reader.js";
+import { type PullSource, openPullReader } from "./pull-reader.js";
 import { scanStream } from "./scan.js";
 import type { StreamLooks } from "./stream-looks.js";
 import { findStream, lastExisting, lastMessage, markOf, passesOver, removeUpTo, streamManager } from "./streams.js";
@@ -192,7 +192,7 @@ async function openTail(
   handlers: TailHandlers,
   context: () => Settings,
 ): Promise<Reader> {
-  const { lease, clock, site, epoch } = deps;
+  const { lease, clock } = deps;
   let target = Number.POSITIVE_INFINITY;
   let position = 0;
   let caughtUp = false;
@@ -207,39 +207,26 @@ async function openTail(
     target = await lease.whileUp(() => lastExisting({ lease, clock, domain: null }, stream, everythingBelow(prefix)));
     check();
   };
-  const completeFrom = await placeBefore(deps, stream);
+  const source = await tailSource(deps, stream, prefix);
   const lose = (thrown: unknown) => handlers.onLost(toFailure(thrown, `tail of ${stream}`));
 
-  const reader = await openPullReader(
-    {
-      lease,
-      clock,
-      domain: null,
-      stream,
-      consumerPrefix: tailConsumers(site),
-      epoch,
-      windowMessages: () => READ_WINDOW_MESSAGES,
-      from: { lastPerSubject: everythingBelow(prefix) },
-      ...(completeFrom === null ? {} : { completeFrom }),
+  const reader = await openPullReader(source, {
+    onMessage(message, block, { streamSequence, timestampNs }, bytes) {
+      const key = message.subject.slice(prefix.length);
+      const entry = toEntry({ key, value: message.data, revision: streamSequence, timestampNs, block }, context());
+      handlers.onEntry(entry, bytes);
+      position = streamSequence;
+      check();
     },
-    {
-      onMessage(message, block, { streamSequence, timestampNs }, bytes) {
-        const key = message.subject.slice(prefix.length);
-        const entry = toEntry({ key, value: message.data, revision: streamSequence, timestampNs, block }, context());
-        handlers.onEntry(entry, bytes);
-        position = streamSequence;
-        check();
-      },
-      // The awaited message may have been purged meanwhile: ask again what the last one is. It may also be one that another has
-      // hidden, which has ended since: the server has passed it, and does not bring it (`pipeline/vanished.ts`).
-      onIdle() {
-        if (caughtUp) return;
-        position = Math.max(position, reader.position());
-        findTarget().catch(lose);
-      },
-      onLost: handlers.onLost,
+    // The awaited message may have been purged meanwhile: ask again what the last one is. It may also be one that another has
+    // hidden, which has ended since: the server has passed it, and does not bring it (`pipeline/vanished.ts`).
+    onIdle() {
+      if (caughtUp) return;
+      position = Math.max(position, reader.position());
+      findTarget().catch(lose);
     },
-  );
+    onLost: handlers.onLost,
+  });
   const begun = refuseAnother(lease, stream, context().created).then(findTarget);
   await begun.catch(async (thrown: unknown) => {
     await reader.stop();
@@ -247,6 +234,17 @@ async function openTail(
   });
   reader.start();
   return reader;
+}
+
+async function tailSource(deps: BucketStoreDeps, stream: string, prefix: string): Promise<PullSource> {
+  const { lease, clock, site, epoch } = deps;
+  const completeFrom = await placeBefore(deps, stream);
+  return {
+    ...{ lease, clock, domain: null, stream, consumerPrefix: tailConsumers(site), epoch },
+    windowMessages: () => READ_WINDOW_MESSAGES,
+    from: { lastPerSubject: everythingBelow(prefix) },
+    ...(completeFrom === null ? {} : { completeFrom }),
+  };
 }
 
 /** Where the stream ends before its tail begins, null where the tail brings all that comes then. */
