@@ -82,6 +82,8 @@ export const CHECKPOINT_INTERVAL_MS = 1_000;
 export const FLOOR_AHEAD_US = 5_000_000;
 /** Each run stamps above the floor by a share of this of its own: a store that is put back has two runs begin at one floor. */
 export const FLOOR_APART_US = 1_000_000;
+/** What a run stamps above a floor that the clock guard has brought down to its limit is ahead of that for a moment only. */
+export const RELOG_GRACE_US = 2 * FLOOR_APART_US;
 /** How many microseconds above its predecessor a write is stamped whose own time is not above it, at most: prime, so that all the
  *  digits of its time count, and few, so that a key that is written thousands of times a second does not run away from the clock. */
 export const STAMP_STEPS = 251;

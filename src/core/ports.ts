@@ -82,6 +82,8 @@ export type WriteOutcome =
   | { readonly kind: "failed"; readonly error: GatewayError };
 
 export interface BucketCount {
+  /** Which of its lives the bucket is in. */
+  readonly created: string;
   readonly keys: number;
   readonly lastSequence: Revision;
 }

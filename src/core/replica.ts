@@ -288,7 +288,7 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
     adopt(logged) {
       const { operation, identity } = logged;
       const current = knownByKey.get(operation.key);
-      if (identity === null) return;
+      if (identity === null || identity.bucketCreated !== bucketCreated) return;
       ahead.note(logged, revisionOf(operation.key));
       if (current?.revision !== identity.revision) return;
       const { version, base, kind, expiresUs } = operation;

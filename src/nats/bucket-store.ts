@@ -93,8 +93,9 @@ export function createBucketStore(deps: BucketStoreDeps, bucket: BucketName, cre
 
     async count() {
       try {
-        const { state } = await lease.whileUp(async () => (await streamManager(lease, null)).streams.info(stream));
-        return { keys: state.num_subjects ?? 0, lastSequence: state.last_seq };
+        const info = await lease.whileUp(async () => (await streamManager(lease, null)).streams.info(stream));
+        const { num_subjects: keys = 0, last_seq: lastSequence } = info.state;
+        return { created: markOf(info).created, keys, lastSequence };
       } catch (thrown) {
         throw toFailure(thrown, where);
       }

@@ -5,7 +5,7 @@
  *
  * A refused write means that the key stands elsewhere. Above our revision: a local write that the tail has not shown
  * yet; wait for it, bounded, and decide again. Below: the message vanished without an event; stand where the server
- * says and try again. No answer: it may have landed, and counts so for every later stamp of the key.
+ * says and try again, unless the bucket itself has gone back, where that may be a write that nobody has seen. No answer: it may have landed, and counts so for every later stamp of the key.
  *
  * A local write decides only when it is in the log. Else a gateway that dies here leaves an apply on its way that was
  * decided against a version which nobody knows: its successor may give the write a higher one, and log it. And another
@@ -54,7 +54,8 @@ export interface Settled {
 
 export interface ApplierDeps {
   readonly bucket: Pick<BucketConfig, "name">;
-  readonly store: Pick<BucketStore, "apply">;
+  readonly bucketCreated: string;
+  readonly store: Pick<BucketStore, "apply" | "count">;
   /** For the message to whoever reads that an operation was too large; the server decides. */
   readonly messageBytesMax: number;
   readonly policy: ConflictPolicy;
@@ -171,12 +172,24 @@ export function createApplier(deps: ApplierDeps): Applier {
       return deps.onFatal(new GatewayError("KVGW_APPLY_STUCK", message));
     }
     if (actual === null) return later(flight);
-    if (actual < expected) {
+    if (actual >= expected) return deps.position.whenPassed(actual, () => begin(flight));
+    const standBelow = () => {
       replica.recordVanished(key, expected, actual);
-      return begin(flight);
-    }
-    deps.position.whenPassed(actual, () => begin(flight));
+      begin(flight);
+    };
+    if (actual === 0) return standBelow();
+    hasGoneBack().then((isAnother) => (isAnother ? deps.onFatal(goneBack()) : standBelow()), () => later(flight));
   }
+
+  /** Put back, or made anew, which the tail has not shown yet: a bucket's last revision never falls by itself. */
+  async function hasGoneBack(): Promise<boolean> {
+    const passed = deps.position.passed();
+    const { created, lastSequence } = await store.count();
+    return created !== deps.bucketCreated || lastSequence < passed;
+  }
+
+  const goneBack = () =>
+    new GatewayError("KVGW_STREAM_CHANGED", `bucket ${deps.bucket.name} was put back or made anew; starting afresh`);
 
   function later(flight: Flight): void {
     const delayMs = BACKOFF_MS[Math.min(flight.attempts, BACKOFF_MS.length - 1)] ?? 1_000;

@@ -10,7 +10,7 @@
 import type { Observe } from "../core/events.js";
 import type { BucketName, Key, SiteId } from "../core/ids.js";
 import type { KeyFilter } from "../core/key-filter.js";
-import { RELOG_LOOKS_IN_VAIN_MAX } from "../core/limits.js";
+import { RELOG_GRACE_US, RELOG_LOOKS_IN_VAIN_MAX } from "../core/limits.js";
 import type { Entry, LoggedOperation, Operation } from "../core/operation.js";
 import type { BucketStore, Clock, OperationLog, Questions } from "../core/ports.js";
 import type { Known, Replica } from "../core/replica.js";
@@ -57,6 +57,8 @@ export function createRelogger(deps: RelogDeps): Relogger {
   let looking = false;
   // Looks in a row at which not every peer answered.
   let inVain = 0;
+  // What is right in a moment stays: a peer that reads both versions only then takes the first for the newer one.
+  const isFar = ({ ts }: Version) => guard.isAhead({ ts: ts - RELOG_GRACE_US, site });
   guard.protectOwn(() => guard.isAhead({ ts: highestUs, site }));
 
   function note({ ts }: Version): void {
@@ -71,12 +73,14 @@ export function createRelogger(deps: RelogDeps): Relogger {
     const unlogged = aheadInBucket();
     const ahead = new Map<Key, Version>();
     let restUs = 0;
-    await log.scan(1, ({ operation: { key, version } }) => {
+    await log.scan(1, (logged) => {
+      const { key, version } = logged.operation;
       if (!deps.includes(key)) return;
+      takeOver(logged);
       const newer = unlogged.get(key);
       if (newer !== undefined && compareVersions(version, newer) < 0) return;
       unlogged.delete(key);
-      if (guard.isAhead(version)) ahead.set(key, version);
+      if (isFar(version)) ahead.set(key, version);
       else if (version.ts > restUs) restUs = version.ts;
     });
     const all = [...ahead, ...unlogged];
@@ -89,7 +93,9 @@ export function createRelogger(deps: RelogDeps): Relogger {
       for (const [at, [key, version]] of some.entries()) {
         if (signal.aborted) return;
         const entry = await deps.store.read(key);
-        const written = unlogged.has(key) ? asLogged(key, entry) : await log.read(key);
+        const logged = unlogged.has(key) ? null : await log.read(key);
+        if (logged !== null) takeOver(logged);
+        const written = unlogged.has(key) ? asLogged(key, entry) : logged;
         // A later write has come meanwhile, and was noted.
         if (written !== null && compareVersions(written.operation.version, version) !== 0) continue;
         if (written !== null && relog(writers, written, entry, newest[at] ?? 0)) done++;
@@ -101,11 +107,17 @@ export function createRelogger(deps: RelogDeps): Relogger {
     if (done > 0) deps.observe({ type: "relogged", bucket: deps.bucket, keys: done });
   }
 
+  /** Another gateway of this site has logged the entry again: what is known of it here is ahead no more. */
+  function takeOver(logged: LoggedOperation): void {
+    const known = replica.get(logged.operation.key);
+    if (known !== undefined && isFar(known.version) && !isFar(logged.operation.version)) replica.adopt(logged);
+  }
+
   function aheadInBucket(): Map<Key, Version> {
     const found = new Map<Key, Version>();
     for (const [key] of replica.standing()) {
       const version = replica.get(key)?.version;
-      if (version?.site === site && guard.isAhead(version) && deps.includes(key)) found.set(key, version);
+      if (version?.site === site && isFar(version) && deps.includes(key)) found.set(key, version);
     }
     return found;
   }
@@ -177,7 +189,7 @@ export function createRelogger(deps: RelogDeps): Relogger {
   return {
     note,
     async look(writers) {
-      if (looking || !guard.isAhead({ ts: highestUs, site }) || !guard.isTrusted()) return;
+      if (looking || !isFar({ ts: highestUs, site }) || !guard.isTrusted()) return;
       looking = true;
       await relogAll(writers).finally(() => (looking = false));
     },

@@ -57,6 +57,8 @@ export interface ReplicationDeps {
   readonly includes: KeyFilter;
   /** Nothing is known of the key, and its tombstone would be old enough to have been swept. */
   readonly isUnknownAndOld: (key: Key, version: Version) => boolean;
+  /** The peer is back on the list of sites, and has not been proved equal since: tombstones may have been swept without it. */
+  readonly isBack: () => boolean;
   readonly counters: BucketCounters;
   readonly clock: Clock;
   readonly backoff: Backoff;
@@ -79,7 +81,8 @@ export interface ReplicationDeps {
 /** One reader's life. */
 interface Session extends Reading {
   readonly mark: StreamMark;
-  /** The log has come back wrong: what it has of old keys, of which nothing is known here, may have been swept. */
+  /** The log has come back wrong, or the peer was away: what it has of old keys, of which nothing is known here, may have
+   *  been swept. */
   readonly doubtful: boolean;
   readonly lose: (error: GatewayError) => void;
 }
@@ -192,7 +195,8 @@ export function createReplication(deps: ReplicationDeps): Replication {
     const checkpoint = await lastCheckpoint();
     if (end.isReached()) return null;
     const from = startingPoint(checkpoint, mark);
-    const doubtful = session?.doubtful === true || (checkpoint !== null && from < checkpoint.sequence);
+    const isRewound = checkpoint !== null && from < checkpoint.sequence;
+    const doubtful = session?.doubtful === true || isRewound || deps.isBack();
     const own: Session = { mark, doubtful, progress: createProgress(from), reader: null, lose: end.fail };
     session = own;
     const reader = await deps.link.read(from + 1, () => window(own), {

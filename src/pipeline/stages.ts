@@ -226,8 +226,8 @@ function applierOf(ground: Ground, { isLogged }: Appender): Applier {
   const { signal, trouble, fail } = run;
   const config = deps.config();
   return createApplier({
-    ...{ bucket: config, store: ports.store, messageBytesMax: info.messageBytesMax, policy: POLICIES[config.policy] },
-    ...{ replica, causality, guard, isLogged, gate, position, counters, clock, signal },
+    ...{ bucket: config, bucketCreated: info.created, store: ports.store, messageBytesMax: info.messageBytesMax },
+    ...{ policy: POLICIES[config.policy], replica, causality, guard, isLogged, gate, position, counters, clock, signal },
     ...{ onTrouble: trouble("apply"), onFatal: fail },
   });
 }

@@ -191,12 +191,13 @@ export function bucketStoreContract(make: (options: BucketOptions) => Promise<Bu
 
   describe("counting and looking over", () => {
     it("tells how many keys there are and where the bucket ended, whatever the messages are", async () => {
-      const { store, stream } = await opened({ history: 3 });
-      expect(await store.count()).toEqual({ keys: 0, lastSequence: 0 });
+      const { store, stream } = await start({ history: 3 });
+      const { created } = await store.open();
+      expect(await store.count()).toEqual({ created, keys: 0, lastSequence: 0 });
       for (const key of ["a", "b", "a", "c"]) await stream.publish(key, "v");
       await stream.publish("b", "", DEL);
       await stream.purge("c");
-      expect(await store.count()).toEqual({ keys: 2, lastSequence: 5 });
+      expect(await store.count()).toEqual({ created, keys: 2, lastSequence: 5 });
       const found: [string, number][] = [];
       await store.scan((key, revision) => found.push([key, revision]));
       expect(found).toEqual([["a", 3], ["b", 5]]);

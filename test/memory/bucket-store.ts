@@ -68,8 +68,8 @@ export function createMemoryBucketStore({ connection, stream, create, nowMs }: M
       }),
     count: () =>
       connection.request(() => {
-        const { lastSequence } = mustExist(stream, stream).mark();
-        return { keys: stream.lastOfEach().length, lastSequence };
+        const { created, lastSequence } = mustExist(stream, stream).mark();
+        return { created, keys: stream.lastOfEach().length, lastSequence };
       }),
     scan: async (onKey) => {
       const lasts = await connection.request(() => mustExist(stream, stream).lastOfEach().flatMap((each) => stream.next(each) ?? []));

@@ -45,7 +45,7 @@ export function createAppendRig() {
   const stream = createMemoryStream(clock);
   stream.create();
   const place = { connection, stream, site: SITE, bucket: BUCKET, format: "raw" as const };
-  const replica = createReplica(SITE);
+  const replica = createReplica(SITE, { bucketCreated: CREATED });
   const ended = new AbortController();
   const told: Told = { events: [], trouble: [], fatal: [], setAside: [], done: [], sent: [], ever: [] };
   const setAside = { fails: false };

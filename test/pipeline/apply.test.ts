@@ -5,7 +5,7 @@ import { GatewayError } from "../../src/core/errors.js";
 import { APPLY_ATTEMPTS_MAX, PUBLISH_TIMEOUT_MS } from "../../src/core/limits.js";
 import type { Operation } from "../../src/core/operation.js";
 import { lww } from "../../src/core/policy/lww.js";
-import type { WriteOutcome } from "../../src/core/ports.js";
+import type { BucketCount, WriteOutcome } from "../../src/core/ports.js";
 import { createReplica } from "../../src/core/replica.js";
 import type { Appender } from "../../src/pipeline/append.js";
 import { createApplier } from "../../src/pipeline/apply.js";
@@ -308,21 +308,23 @@ describe("an orderly stop", () => {
 describe("the applier alone", () => {
   const [A, C] = [siteNamed("a"), siteNamed("c")];
   const K = keyNamed("k");
+  const CREATED = "1700000000000000000";
 
   function rig(
     answer: (operation: Operation, expected: number, done: (outcome: WriteOutcome) => void) => void,
     isLogged: Appender["isLogged"] = () => true,
+    count: () => Promise<BucketCount> = () => Promise.reject(FULL),
   ) {
     const clock = createVirtualClock();
     const replica = createReplica(siteNamed("b"));
+    const position = createTailPosition(clock);
     const told = { fatal: [] as string[], settled: [] as number[] };
     const applier = createApplier({
-      ...{ bucket: { name: BUCKET }, messageBytesMax: 1_000_000, policy: lww, replica, clock, gate: createKeyGate() },
-      store: { apply: answer },
+      ...{ bucket: { name: BUCKET }, messageBytesMax: 1_000_000, policy: lww, replica, clock, gate: createKeyGate(), position },
+      ...{ bucketCreated: CREATED, store: { apply: answer, count } },
       causality: { aboveUs: () => 0, cover: () => true, lowerTo: () => undefined, settled: () => Promise.resolve() },
       guard: createClockGuard({ site: siteNamed("b"), clock, maxClockSkewMs: () => 3_600_000 }),
       isLogged,
-      position: createTailPosition(clock),
       counters: createBucketCounters([A, C]),
       signal: new AbortController().signal,
       onTrouble: () => undefined,
@@ -330,7 +332,7 @@ describe("the applier alone", () => {
     });
     const submit = (ts: number, more: Partial<Operation> = {}) =>
       applier.submit(operationAt(ts, A, more), A, { done: () => void told.settled.push(ts), refuse: () => undefined });
-    return { clock, replica, applier, told, submit };
+    return { clock, replica, position, applier, told, submit };
   }
 
   it("gives up after a bounded number of races, so that the run starts afresh", async () => {
@@ -343,6 +345,38 @@ describe("the applier alone", () => {
     await clock.advance(3_600_000);
     expect(told).toEqual({ fatal: ["KVGW_APPLY_STUCK"], settled: [] });
     expect(asked).toBe(APPLY_ATTEMPTS_MAX);
+  });
+
+  it.each([
+    ["was made anew", { created: "1800000000000000000", keys: 1, lastSequence: 20 }],
+    ["was put back", { created: CREATED, keys: 1, lastSequence: 11 }],
+  ] as const)("replaces nothing at an older revision where the bucket %s: that may be a write that nobody has seen", async (_, found) => {
+    const asked: number[] = [];
+    const { clock, replica, position, told, submit } = rig(
+      (__, expected, done) => (asked.push(expected), done({ kind: "refused", actual: 3 })),
+      () => true,
+      () => Promise.resolve(found),
+    );
+    replica.recordApplied(operationAt(5, C), 9);
+    position.advance(12);
+    submit(6);
+    await clock.advance(60_000);
+    expect([asked, told]).toEqual([[9], { fatal: ["KVGW_STREAM_CHANGED"], settled: [] }]);
+  });
+
+  it("stands at an older revision where the bucket is the same, and asks again where that cannot be said", async () => {
+    const asked: number[] = [];
+    let looks = 0;
+    const { clock, replica, position, told, submit } = rig(
+      (_, expected, done) => (asked.push(expected), done(expected === 3 ? { kind: "written", revision: 13 } : { kind: "refused", actual: 3 })),
+      () => true,
+      () => (++looks === 1 ? Promise.reject(FULL) : Promise.resolve({ created: CREATED, keys: 1, lastSequence: 12 })),
+    );
+    replica.recordApplied(operationAt(5, C), 9);
+    position.advance(12);
+    submit(6);
+    await clock.advance(60_000);
+    expect([asked, told]).toEqual([[9, 9, 3], { fatal: [], settled: [6] }]);
   });
 
   it("has one operation of a key in flight and keeps their order, while other keys pass", async () => {

@@ -249,6 +249,32 @@ describe("a site that was removed from the list and comes back", () => {
   });
 });
 
+describe("a site that was removed before its peers had read its log to the end", () => {
+  it("brings back nothing that they have deleted and forgotten without it", async () => {
+    const world = await running();
+    world.a.app.put("k", "first");
+    await world.settle();
+    for (const place of [world.a, world.b]) place.gateway().peer(world.c.id).cut();
+    world.c.app.put("k", "unread");
+    await world.settle();
+    await world.stop(world.c);
+    for (const place of [world.a, world.b]) {
+      await world.stop(place);
+      place.start(["a", "b"]);
+    }
+    world.a.app.delete("k");
+    await world.clock.advance(3 * HOUR_MS);
+    for (const place of [world.a, world.b]) {
+      await world.stop(place);
+      place.start();
+    }
+    world.c.start();
+    await world.clock.advance(2 * HOUR_MS);
+    expect(world.contents()).toEqual(world.everywhere({}));
+    expect(world.places().flatMap(setAside).map(({ key, reason }) => [key, reason])).toEqual([["k", "ghost"]]);
+  });
+});
+
 describe("a site that is well", () => {
   it.each(["crash", "stop"] as const)("does not rejoin after a %s", async (how) => {
     const world = await running();

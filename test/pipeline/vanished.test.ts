@@ -183,7 +183,7 @@ describe("what only looks as if no tail had brought it", () => {
     const vanished = createVanished({
       ...{ replica, clock, position, includes: () => change.excludes !== true, isBusy: () => false },
       store: {
-        count: () => Promise.resolve({ keys: 1, lastSequence: 1 }),
+        count: () => Promise.resolve({ created: "", keys: 1, lastSequence: 1 }),
         scan: (onKey) => Promise.resolve(void (scans++, onKey(change.key ?? "k", 1))),
         read() {
           if (change.known === true) replica.recordApplied(operationAt(5, siteNamed("b"), { key: K }), 1);
@@ -235,7 +235,7 @@ describe("a look that breaks off", () => {
     const read = (key: Key) => (key === y && isAway ? Promise.reject(new GatewayError("KVGW_TIMEOUT", "no answer")) : Promise.resolve(null));
     const vanished = createVanished({
       ...{ replica, clock, position: createTailPosition(clock), includes: () => true, isBusy: () => false },
-      store: { count: () => Promise.resolve({ keys: 0, lastSequence: 2 }), scan: () => Promise.resolve(), read },
+      store: { count: () => Promise.resolve({ created: "", keys: 0, lastSequence: 2 }), scan: () => Promise.resolve(), read },
       onMissing: (values) => void told.push(...values.map(({ key }) => key)),
       onUnseen: (error) => void told.push(error.code),
     });
