@@ -61,6 +61,12 @@ describe("a write that was stamped days ahead", () => {
       expect(history.end().broken()).toContain("causality");
     });
 
+    it("may be so where the other site has lost it", () => {
+      const copy = before().apply({ ...X, site: "b", sequence: 1, us: NOW + 5, origin: "a", value: "u" });
+      const history = after(copy.add({ what: "lost", place: "bucket", site: "b", bucket: "config", sequence: 0 }));
+      expect(history.apply({ ...X, site: "b", sequence: 1, us: NOW, origin: "a", value: "v" }).end().violations()).toEqual([]);
+    });
+
     it("may be so where nobody else had it", () => {
       const history = after(before()).apply({ ...X, site: "b", sequence: 1, us: NOW, origin: "a", value: "v" });
       expect(history.end().violations()).toEqual([]);

@@ -73,6 +73,8 @@ export interface Lost extends Moment {
   readonly site: string;
   readonly bucket: string;
   readonly sequence: number;
+  /** Of a log: what had been removed from it, and stands there again. */
+  readonly back?: readonly number[];
 }
 
 /** A gateway made something durable in its site's state. */

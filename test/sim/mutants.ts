@@ -154,9 +154,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "absence-is-a-delete",
     file: "src/pipeline/apply.ts",
-    find: `replica.recordVanished(key, expected, actual);
-      return begin(flight);`,
-    replace: `return finish(flight, { outcome: "stale", conflict: false });`,
+    find: `if (actual === 0) return standBelow();`,
+    replace: `if (actual === 0) return finish(flight, { outcome: "stale", conflict: false });`,
     seedsBudget: 800,
   },
   {

@@ -53,6 +53,9 @@ export interface Failure {
   readonly story: readonly string[];
 }
 
+/** Where no line can be written over. */
+const LINE_EVERY_SEEDS = 5_000;
+
 /** In so many seeds everything that can be drawn happens. */
 const SEEDS_FOR_ALL = 500;
 
@@ -65,10 +68,11 @@ async function runSeeds(swarm: Swarm, totals: Totals): Promise<readonly (readonl
     for (let seed = from; seed < from + count; seed++) yield seed;
   })();
   const terminal = process.stderr.isTTY;
+  const [step, begin, end] = terminal ? [10, "\r", " "] : [LINE_EVERY_SEEDS, "", "\n"];
   await swarm.run(seeds, (report) => {
     totals.add(report);
     if (report.violations.length > 0) failed.push([report.seed, report.violations]);
-    if (terminal && totals.seeds() % 10 === 0) process.stderr.write(`\r${totals.seeds()} of ${count} seeds, ${failed.length} failing `);
+    if (totals.seeds() % step === 0) process.stderr.write(`${begin}${totals.seeds()} of ${count} seeds, ${failed.length} failing${end}`);
     return failed.length >= options.failures ? "enough" : "go on";
   });
   if (terminal) process.stderr.write("\r\u001b[K");

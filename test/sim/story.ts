@@ -49,7 +49,7 @@ export function tell(happening: Happening): string | null {
     case "removed":
       return `${happening.site}  ${happening.place}  ${happening.bucket}: ${happening.key} #${happening.sequence} is ${happening.why}`;
     case "lost":
-      return `${happening.site}  ${happening.place}  ${happening.bucket}: everything after #${happening.sequence} is lost`;
+      return `${happening.site}  ${happening.place}  ${happening.bucket}: everything after #${happening.sequence} is lost${isBack(happening)}`;
     case "excluding":
       return happening.keys.length === 0 ? null : `${happening.site}  config  without ${happening.keys.join(", ")}`;
     case "saved":
@@ -69,3 +69,5 @@ export function tell(happening: Happening): string | null {
     }
   }
 }
+
+const isBack = ({ back = [] }: { readonly back?: readonly number[] }): string => (back.length === 0 ? "" : `, and #${back.join(", #")} back`);

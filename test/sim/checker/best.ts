@@ -17,7 +17,9 @@ export interface Traces {
   /** Entries that a client removed without an event. */
   readonly taken: ReadonlySet<Entry>;
   readonly clocks: Clocks;
-  isForgotten(entry: Entry): boolean;
+  /** What each local write stands in its log as, or stood last. */
+  readonly loggedAs: ReadonlyMap<Entry, Logged>;
+  readonly forgotten: ReadonlySet<Entry>;
 }
 
 /** The operation, and whether it may also be gone: what had replaced it is, and only its own log has it still. */
@@ -30,13 +32,13 @@ export function findBest(traces: Traces): Map<string, Best> {
   const best = new Map<string, Best>();
   const copiesByVersion = groupBy([...traces.entries.values()].flat().filter(({ by }) => by === "gateway"), nameOfVersion);
   const lastInLog = new Map(traces.logged.map((operation) => [placeOf(operation), operation]));
-  const lastOfEntry = new Map(traces.logged.map((operation) => [operation.entry, operation]));
   for (const [name, operations] of groupBy(traces.logged.filter((each) => counts(traces, each)), nameOf)) {
     const ranked = operations.sort((a, b) => rank(traces.clocks, b.version, a.version));
     for (const [at, operation] of ranked.entries()) {
       // Logged again under another version, and not as this one any more: then only what others have of it.
-      const isNamed = !traces.purged.has(operation) || lastOfEntry.get(operation.entry) === operation;
-      const tracesOf = [isNamed ? operation.entry : null, ...(copiesByVersion.get(nameOfVersion(operation)) ?? [])].filter((entry) => entry !== null);
+      const { entry } = operation;
+      const isNamed = !traces.purged.has(operation) || (entry !== null && traces.loggedAs.get(entry) === operation);
+      const tracesOf = [isNamed ? entry : null, ...(copiesByVersion.get(nameOfVersion(operation)) ?? [])].filter((entry) => entry !== null);
       const isLogged = !traces.purged.has(operation) && (at === 0 || lastInLog.get(placeOf(operation)) === operation);
       // A later write of a client is above it, or nobody could know it any more.
       const isOver = (entry: Entry) => isReplaced(traces, entry, at === 0 ? "client" : null);
@@ -50,8 +52,8 @@ export function findBest(traces: Traces): Map<string, Best> {
 }
 
 /** Not what the clock guard has brought down, nor what nobody can have known. */
-function counts({ isForgotten }: Traces, { version, entry }: Logged): boolean {
-  if (version === null || (entry !== null && isForgotten(entry))) return false;
+function counts({ forgotten }: Traces, { version, entry }: Logged): boolean {
+  if (version === null || (entry !== null && forgotten.has(entry))) return false;
   const far = entry?.far ?? null;
   return far === null || compare(version, far) !== 0;
 }

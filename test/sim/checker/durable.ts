@@ -2,7 +2,7 @@
  *  causality floor that never falls. */
 import type { Violation } from "../history.js";
 import { besides } from "./beside.js";
-import { type Entry, type Ledger, type Logged, placeOf, violation } from "./ledger.js";
+import { type Entry, type Ledger, type Logged, placeOf, versionAt, violation } from "./ledger.js";
 import { compare, describe, takesPart } from "./wire.js";
 
 export function checkDurable(ledger: Ledger): Violation[] {
@@ -114,9 +114,10 @@ function checkCovered(
  *  left out. */
 function isSettled(ledger: Ledger, site: string, operation: Logged, before: number): boolean {
   const { bucket, key, version } = operation;
-  const settles = (entry: Entry) =>
-    entry.by !== "server" &&
-    (entry.version === null || entry.far !== null || version === null || compare(entry.version, version) >= 0);
+  const settles = (entry: Entry) => {
+    const stood = versionAt(entry, before);
+    return entry.by !== "server" && (stood === null || entry.far !== null || version === null || compare(stood, version) >= 0);
+  };
   // From there backwards: what settles it is mostly the last one.
   const entries = ledger.entries.get(placeOf({ site, bucket, key })) ?? [];
   for (let index = countWhile(entries, ({ order }) => order < before) - 1; index >= 0; index--) {

@@ -22,6 +22,8 @@ export interface Entry extends Message {
   readonly earlier: { readonly version: Version | null; readonly until: number }[];
   /** The version days ahead that it was logged as before, null if there was none. */
   far: Version | null;
+  /** When that was brought down, an operation of a peer stood in its place already: its version says only that it is below that. */
+  isBelow: boolean;
 }
 
 export interface Logged extends Omit<Message, "value"> {
@@ -59,9 +61,9 @@ export interface Ledger {
   readonly again: ReadonlySet<Logged>;
   /** Entries and operations that went with the tail of their stream. */
   readonly lost: ReadonlySet<Entry | Logged>;
-  /** Local writes that a version days ahead has overwritten before any other site had them: nobody can know their versions
-   *  by the time that it is replaced. */
-  isForgotten(entry: Entry): boolean;
+  /** Local writes that a version days ahead has overwritten, and that no other site has: nobody can know their versions by the
+   *  time that it is replaced. */
+  readonly forgotten: ReadonlySet<Entry>;
   readonly finals: readonly Final[];
   readonly saved: readonly (Saved & { readonly order: number })[];
   /** Whether the key is replicated at all. */
@@ -85,7 +87,8 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   const again = new Set<Logged>();
   const loggedAs = new Map<Entry, Logged>();
   const lost = new Set<Entry | Logged>();
-  const applied = new Set<string>();
+  const copies = new Map<string, Entry[]>();
+  const forgotten = new Set<Entry>();
   const logged: Logged[] = [];
   const clocks = createClocks(setup.beganMs);
   const formats = new Map(setup.buckets.map(({ name, format }) => [name, format]));
@@ -98,10 +101,12 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     else list.push(entry);
     entryById.set(messageId(entry.site, entry.bucket, `${entry.created} ${entry.sequence} ${entry.timestampNs}`), entry);
     if (entry.op !== null) entryByOp.set(entry.op, entry);
-    if (entry.by === "gateway" && entry.version !== null) applied.add(`${nameOf(entry)} ${describe(entry.version)}`);
+    if (entry.by !== "gateway" || entry.version === null) return;
+    const name = `${nameOf(entry)} ${describe(entry.version)}`;
+    copies.set(name, [...(copies.get(name) ?? []), entry]);
   }
 
-  function lose({ place, site, bucket, sequence }: Lost, order: number): void {
+  function lose({ place, site, bucket, sequence, back = [] }: Lost, order: number): void {
     const isLost = (each: Entry | Logged) => each.site === site && each.bucket === bucket && each.sequence > sequence;
     // What was not there any more was not lost with the rest.
     if (place === "bucket") for (const entry of [...entries.values()].flat()) if (isLost(entry) && !removed.has(entry)) lost.add(entry);
@@ -111,11 +116,32 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
       lost.add(operation);
       if (!purged.has(operation)) purged.set(operation, order);
     }
+    for (const operation of logged) {
+      const isBack = operation.site === site && operation.bucket === bucket && back.includes(operation.sequence);
+      if (isBack && !lost.has(operation) && purged.delete(operation)) name(operation, order);
+    }
   }
 
-  function isForgotten(entry: Entry): boolean {
-    if (entry.by !== "client" || applied.has(`${nameOf(entry)} ${describe(entry.version)}`)) return false;
-    return entries.get(placeOf(entry))?.some(({ order, far }) => order > entry.order && far !== null) === true;
+  /** The entry has the operation's version from here on. */
+  function name(operation: Logged, order: number): void {
+    const { entry, version } = operation;
+    if (entry?.by !== "client") return;
+    if (loggedAs.has(entry)) entry.earlier.push({ version: entry.version, until: order });
+    else entry.namedAt = order;
+    entry.version = version;
+    loggedAs.set(entry, operation);
+  }
+
+  /** What is days ahead is replaced: what it had overwritten is known only where a copy of it stands. */
+  function bringDown(entry: Entry): void {
+    const all = entries.get(placeOf(entry)) ?? [];
+    entry.far = entry.version;
+    entry.isBelow = all.at(-1)?.by === "gateway";
+    for (const before of all) {
+      if (before === entry) return;
+      const isKnown = copies.get(`${nameOf(before)} ${describe(before.version)}`)?.some((each) => !lost.has(each) && !taken.has(each)) === true;
+      if (before.by === "client" && !isKnown) forgotten.add(before);
+    }
   }
 
   function takeLogged(stored: Stored, order: number): void {
@@ -132,12 +158,8 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     const isAgain = before !== undefined && purged.has(before);
     if (isAgain) again.add(operation);
     // The same of a version far ahead, which others do know.
-    const isDown = entry.version !== null && clocks.isBroughtDown(entry.version, version);
-    if (isDown) entry.far = entry.version;
-    if (before === undefined) entry.namedAt = order;
-    else entry.earlier.push({ version: entry.version, until: order });
-    entry.version = version;
-    loggedAs.set(entry, operation);
+    if (entry.version !== null && clocks.isBroughtDown(entry.version, version)) bringDown(entry);
+    name(operation, order);
   }
 
   for (const [order, happening] of history.entries()) {
@@ -157,11 +179,11 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     else if (happening.op === null) takeLogged(happening, order);
   }
   const unlogged = new Map([...loggedAs].map(([entry, operation]) => [entry, purged.get(operation) ?? Infinity] as const).filter(([, at]) => at < Infinity));
-  const best = findBest({ logged, entries, purged, lost, taken, clocks, isForgotten });
+  const best = findBest({ logged, loggedAs, entries, purged, lost, taken, clocks, forgotten });
   const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
   return {
     ...{ history, setup, entries, entryByOp, logged, best, removed, purged, unlogged, noted: readNotes(history), again, lost },
-    ...{ isForgotten, clocks },
+    ...{ forgotten, clocks },
     called: new Map(history.flatMap((happening) => (happening.what === "called" ? [[happening.op, happening]] : []))),
     finals: history.filter((happening) => happening.what === "final"),
     saved: history.flatMap((happening, order) => (happening.what === "saved" ? [{ ...happening, order }] : [])),
@@ -191,7 +213,7 @@ function readNotes(history: readonly Happening[]): ReadonlyMap<string, number> {
 function toEntry(stored: Stored, order: number): Entry {
   const { version, kind, marker } = readHeaders(stored.block);
   const by = marker ? "server" : stored.op === null ? "gateway" : "client";
-  return { ...stored, order, kind: marker ? "delete" : kind, by, version: by === "client" ? null : version, earlier: [], far: null, namedAt: Infinity };
+  return { ...stored, order, kind: marker ? "delete" : kind, by, version: by === "client" ? null : version, earlier: [], far: null, isBelow: false, namedAt: Infinity };
 }
 
 export const violation = (

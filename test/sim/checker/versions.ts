@@ -58,17 +58,20 @@ function checkKey(
       unlogged = null;
       if (highest?.kind === "put") highest = null;
     }
+    // The same of a version days ahead: the log has only that, in place of what it had replaced.
+    const previous = entries[at - 1];
+    if (previous !== undefined && previous.far !== null && isGone(previous, entry, removals)) highest = null;
     const isUnseen = unlogged !== null && !isReused(ledger, entries, unlogged.entry);
     if (entry.by === "gateway" && unlogged !== null && isUnseen && entry.version !== null && compare(entry.version, unlogged.least) < 0) {
       found.push(violation("no write is overwritten unseen", entry, `${describe(entry.version)} replaced a write of at least ${describe(unlogged.least)}`));
     }
     unlogged = entry.by === "client" && entry.version === null ? { entry, least: leastVersion(entry, highest) } : null;
     // What is days ahead counts for nothing: whatever is not replaces it.
-    if (entry.version === null || ledger.clocks.isFar(entry.version)) continue;
-    if (entry.far !== null && highest !== null && ledger.isForgotten(highest)) highest = null;
+    if (entry.version === null || ledger.clocks.isFar(entry.version) || entry.isBelow) continue;
+    if (entry.far !== null && highest !== null && ledger.forgotten.has(highest)) highest = null;
     if (highest !== null && (mayNotKnow(highest, entry, beside) || isNamedLater(highest, entry))) highest = null;
     if (highest !== null && isOutOfMemory(ledger, highest, entry)) highest = null;
-    const wrong = highest === null ? null : wrongAfter(ledger, highest, entries[at - 1] ?? highest, entry, removals);
+    const wrong = highest === null ? null : wrongAfter(ledger, highest, previous ?? highest, entry, removals);
     if (wrong !== null) found.push(violation(wrong[0], entry, wrong[1]));
     const stood = highest === null ? null : stoodAs(ledger, highest, entry.order);
     if (stood === null || compare(entry.version, stood) >= 0) highest = entry;

@@ -26,6 +26,8 @@ function purgeSome(world: World, fault: PlannedFault, place: Place, isWanted: (b
 /** How often a stream has been put back or made anew: what a copy from before that says of sequences is not true any more. */
 const rewinds = new WeakMap<MemoryStream, number>();
 
+const sequencesOf = (stream: MemoryStream): readonly number[] => (stream.exists() ? Array.from(stream.messages(), ({ sequence }) => sequence) : []);
+
 /** As it is now it will be again later, unless another rewind happens in between. */
 function rewind(world: World, fault: PlannedFault, places: readonly Place[]): string | null {
   const { site, bucket, lastsMs } = fault;
@@ -39,8 +41,10 @@ function rewind(world: World, fault: PlannedFault, places: readonly Place[]): st
     for (const { place, stream, putBack, rewound, lastSequence, created } of streams) {
       rewinds.set(stream, rewound + 1);
       const sequence = stream.mark().created === created ? lastSequence : 0;
+      const before = new Set(sequencesOf(stream));
       putBack();
-      world.recorder.add({ what: "lost", place, site, bucket, sequence });
+      const back = place === "log" ? sequencesOf(stream).filter((each) => !before.has(each)) : [];
+      world.recorder.add({ what: "lost", place, site, bucket, sequence, back });
     }
   });
   return `${places.join(" and ")} of ${bucket} at ${site} will be put back to how it is now, in ${lastsMs} ms`;

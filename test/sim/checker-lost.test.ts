@@ -1,0 +1,101 @@
+/** The checker about what nobody can know any more: each time a history that passes, and one beside it that does not. */
+import { describe, expect, it } from "vitest";
+import { type Tale, tale } from "./checker/tale.js";
+
+const X = { key: "x" } as const;
+const NOW = 1_700_000_000_000_000;
+const FAR = NOW + 86_400_000_000;
+const BUCKET = { site: "a", bucket: "config" } as const;
+const taken = (sequence: number) => ({ what: "removed", place: "bucket", ...BUCKET, key: "x", sequence, why: "purged" }) as const;
+
+describe("a log that was put back to before an operation was purged from it", () => {
+  /** Logged as 100, purged, logged again as 900; then the log is as before, and the other site takes the write from there. */
+  const putBack = (back: readonly number[]) =>
+    tale()
+      .write({ ...X, site: "a", sequence: 1, us: 100, value: "v" })
+      .log({ ...X, site: "a", sequence: 1, revision: 1, us: 100, value: "v" })
+      .add({ what: "removed", place: "log", ...BUCKET, key: "x", sequence: 1, why: "purged" })
+      .log({ ...X, site: "a", sequence: 2, revision: 1, us: 900, storedUs: 100, value: "v" })
+      .add({ what: "lost", place: "log", ...BUCKET, sequence: 1, back })
+      .apply({ ...X, site: "b", sequence: 1, us: 100, origin: "a", value: "v" });
+
+  it("has the operation again, under its first version", () => {
+    expect(putBack([1]).end().violations()).toEqual([]);
+  });
+
+  it("has it not where it was put back to a later copy", () => {
+    expect(putBack([]).end().broken()).toEqual(["convergence", "highest version wins"]);
+  });
+});
+
+describe("a gateway that ran beside another one and is gone", () => {
+  /** Its apply of a version ahead of the clock lands so much later, and the other gateway logs a write over it at once. */
+  const late = (ms: number) => {
+    const at = { what: "gateway", site: "b", bucket: null, code: null, state: null, note: "starts" } as const;
+    const told = tale()
+      .write({ ...X, site: "a", sequence: 1, us: 900, value: "v" })
+      .log({ ...X, site: "a", sequence: 1, revision: 1, us: 900, value: "v" })
+      .add({ ...at, life: 1 })
+      .add({ ...at, life: 2 })
+      .add({ what: "gone", site: "b", life: 2 });
+    for (let n = 0; n < ms; n++) told.save("b", "seen.config.a", n);
+    return told
+      .apply({ ...X, site: "b", sequence: 1, us: 900, origin: "a", value: "v" })
+      .write({ ...X, site: "b", sequence: 2, us: 500, value: "w" })
+      .log({ ...X, site: "b", sequence: 1, revision: 2, us: 500, value: "w" });
+  };
+
+  it("may have had a request on its way", () => {
+    expect(late(100).broken()).not.toContain("causality");
+  });
+
+  it("has none on its way long afterwards", () => {
+    expect(late(6_000).broken()).toContain("causality");
+  });
+});
+
+describe("a write that was stamped days ahead", () => {
+  const far = (before: Tale, sequence: number) =>
+    before
+      .write({ ...X, site: "a", sequence, us: FAR, value: "far" })
+      .log({ ...X, site: "a", sequence, revision: sequence, us: FAR, value: "far" });
+
+  describe("and was replaced by an operation of a peer before it was logged again", () => {
+    const replaced = (us: number) =>
+      far(tale(), 1)
+        .write({ ...X, site: "b", sequence: 1, us: NOW, value: "w" })
+        .log({ ...X, site: "b", sequence: 1, revision: 1, us: NOW, value: "w" })
+        .add(taken(1))
+        .apply({ ...X, site: "a", sequence: 2, us: NOW, origin: "b", value: "w" })
+        .log({ ...X, site: "a", sequence: 2, revision: 1, us, storedUs: FAR, value: "far" });
+
+    it("stays below that", () => {
+      expect(replaced(NOW - 1).end().violations()).toEqual([]);
+    });
+
+    it("would be the newest above it", () => {
+      expect(replaced(NOW + 1).end().broken()).toContain("highest version wins");
+    });
+  });
+
+  describe("over a delete that only its own site had", () => {
+    const over = (gone: (story: Tale) => Tale) => {
+      const before = tale()
+        .write({ ...X, site: "b", sequence: 1, us: NOW, kind: "purge" })
+        .log({ ...X, site: "b", sequence: 1, revision: 1, us: NOW, kind: "purge" })
+        .write({ ...X, site: "a", sequence: 1, us: NOW + 5, kind: "delete" })
+        .log({ ...X, site: "a", sequence: 1, revision: 1, us: NOW + 5, kind: "delete" });
+      return gone(far(before, 2))
+        .apply({ ...X, site: "a", sequence: 3, us: NOW, origin: "b", kind: "purge" })
+        .log({ ...X, site: "a", sequence: 3, revision: 2, us: NOW - 1, storedUs: FAR, value: "far" });
+    };
+
+    it("has taken it along where it is gone itself", () => {
+      expect(over((story) => story.add(taken(2))).broken()).not.toContain("versions rise");
+    });
+
+    it("has not where it still stood there", () => {
+      expect(over((story) => story).broken()).toContain("versions rise");
+    });
+  });
+});
