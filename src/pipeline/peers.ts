@@ -148,7 +148,6 @@ function replicationOf(deps: PeersDeps, peer: SiteId, link: PeerLink, pace: Pace
     settled: (key, at, then) => retries.logSettled(peer, key, at, then),
     includes: createKeyFilter(keys),
     isUnknownAndOld: (key, version) => deps.replica.get(key) === undefined && deps.isOld(version),
-    isBack: () => deps.marks.seen().get(peer)?.left === true,
     backoff: createBackoff(deps.random),
     windowOperations: () => deps.config().limits.inFlight,
     wake: (callback) => deps.onPeerUp(peer, callback),

@@ -57,8 +57,6 @@ export interface ReplicationDeps {
   readonly includes: KeyFilter;
   /** Nothing is known of the key, and its tombstone would be old enough to have been swept. */
   readonly isUnknownAndOld: (key: Key, version: Version) => boolean;
-  /** The peer is back on the list of sites, and has not been proved equal since: tombstones may have been swept without it. */
-  readonly isBack: () => boolean;
   readonly counters: BucketCounters;
   readonly clock: Clock;
   readonly backoff: Backoff;
@@ -81,8 +79,8 @@ export interface ReplicationDeps {
 /** One reader's life. */
 interface Session extends Reading {
   readonly mark: StreamMark;
-  /** The log has come back wrong, or the peer was away: what it has of old keys, of which nothing is known here, may have
-   *  been swept. */
+  /** The log has come back wrong: what it has of old keys, of which nothing is known here, may have been swept. Not so where the
+   *  peer was away from the list: what nobody has read, nobody can have meant to delete. */
   readonly doubtful: boolean;
   readonly lose: (error: GatewayError) => void;
 }
@@ -195,8 +193,7 @@ export function createReplication(deps: ReplicationDeps): Replication {
     const checkpoint = await lastCheckpoint();
     if (end.isReached()) return null;
     const from = startingPoint(checkpoint, mark);
-    const isRewound = checkpoint !== null && from < checkpoint.sequence;
-    const doubtful = session?.doubtful === true || isRewound || deps.isBack();
+    const doubtful = session?.doubtful === true || (checkpoint !== null && from < checkpoint.sequence);
     const own: Session = { mark, doubtful, progress: createProgress(from), reader: null, lose: end.fail };
     session = own;
     const reader = await deps.link.read(from + 1, () => window(own), {

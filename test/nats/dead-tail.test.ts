@@ -8,10 +8,8 @@ import type { StreamMark } from "../../src/core/ports.js";
 import { createBucketStore } from "../../src/nats/bucket-store.js";
 import { createStreamLooks } from "../../src/nats/stream-looks.js";
 import { bucketNamed, siteNamed } from "../core/names.js";
-import { connectTo } from "../support/clients.js";
 import { eventually } from "../support/eventually.js";
-import { startNatsServer } from "../support/nats-server.js";
-import { createLeasing } from "./leasing.js";
+import { createStage } from "./leasing.js";
 
 const SITE = siteNamed("site-a");
 /** A server's signs of life, from which the reader knows how far it has looked, are 2 s apart. */
@@ -22,15 +20,8 @@ afterEach(async () => {
 });
 
 async function staged(version: "2.15" | "2.10" | "2.9") {
-  const server = await startNatsServer({ version });
-  cleanup.push(() => server.dispose());
-  const app = await connectTo(server.url);
-  cleanup.push(() => app.close());
-  const { connections, clock, lease } = createLeasing(server);
-  cleanup.push(() => connections.close());
-  const own = lease();
-  await own.ready();
-  return { server, app, clock, own, kvm: new Kvm(app), manager: await jetstreamManager(app) };
+  const stage = await createStage(version, (close) => void cleanup.push(close));
+  return { ...stage, kvm: new Kvm(stage.app), manager: await jetstreamManager(stage.app) };
 }
 
 async function tailed(version: "2.15" | "2.10" | "2.9") {

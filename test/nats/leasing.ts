@@ -1,10 +1,13 @@
 /** Leases on a real server as the product makes them, with a clock that counts the timers it has running. */
+import type { ServerVersion } from "../../scripts/nats-server.mjs";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { createConnections } from "../../src/nats/connections.js";
 import type { Connections, Lease } from "../../src/nats/connections.js";
 import type { Clock } from "../../src/core/ports.js";
 import { createSystemClock, readSecret } from "../../src/system.js";
 import { siteNamed } from "../core/names.js";
-import type { NatsServer } from "../support/nats-server.js";
+import { connectTo } from "../support/clients.js";
+import { type NatsServer, startNatsServer } from "../support/nats-server.js";
 
 export interface CountingClock extends Clock {
   /** Timers that are still to fire. */
@@ -45,4 +48,25 @@ export function createLeasing(server: NatsServer): Leasing {
   const connections = createConnections({ clock, readSecret, clientName: "test", onBug, onStatus: () => undefined });
   const site = { id: siteNamed("a"), servers: [server.url], credentials: null, tls: null, via: null, domain: null };
   return { connections, clock, lease: () => connections.lease(site) };
+}
+
+/** A server with an application at it, and a lease that is ready. */
+export interface Stage {
+  readonly server: NatsServer;
+  readonly app: NatsConnection;
+  readonly clock: CountingClock;
+  readonly own: Lease;
+}
+
+/** @param atEnd hears what is to be closed, in the order in which it was opened */
+export async function createStage(version: ServerVersion, atEnd: (close: () => unknown) => void): Promise<Stage> {
+  const server = await startNatsServer({ version });
+  atEnd(() => server.dispose());
+  const app = await connectTo(server.url);
+  atEnd(() => app.close());
+  const { connections, clock, lease } = createLeasing(server);
+  atEnd(() => connections.close());
+  const own = lease();
+  await own.ready();
+  return { server, app, clock, own };
 }

@@ -9,10 +9,9 @@ import { type ServerVersion, isBefore } from "../../src/nats/server-version.js";
 import { logStream } from "../../src/nats/subjects.js";
 import { appended, operationOf } from "../contract/operation-log-contract.js";
 import { bucketNamed, keyNamed, siteNamed } from "../core/names.js";
-import { connectTo, openBucket } from "../support/clients.js";
+import { openBucket } from "../support/clients.js";
 import { eventually } from "../support/eventually.js";
-import { startNatsServer } from "../support/nats-server.js";
-import { createLeasing } from "./leasing.js";
+import { createStage } from "./leasing.js";
 
 const SITE = siteNamed("site-a");
 const DATA = bucketNamed("data");
@@ -23,14 +22,7 @@ afterEach(async () => {
 });
 
 async function staged(version: "2.15" | "2.10" | "2.9") {
-  const server = await startNatsServer({ version });
-  cleanup.push(() => server.dispose());
-  const app = await connectTo(server.url);
-  cleanup.push(() => app.close());
-  const { connections, clock, lease } = createLeasing(server);
-  cleanup.push(() => connections.close());
-  const own = lease();
-  await own.ready();
+  const { app, clock, own } = await createStage(version, (close) => void cleanup.push(close));
   /** Somebody who reads the stream, and begins now. */
   const reading = async (stream: string) => {
     await (await jetstreamManager(app)).consumers.add(stream, { name: "reader", ack_policy: AckPolicy.None });
@@ -68,7 +60,7 @@ describe.each(["2.15", "2.10", "2.9"] as const)("on nats-server %s", (version) =
     const store = createBucketStore({ lease: own, clock, site: SITE, epoch: 1, clockOffsetUs: 0 }, DATA, false);
     await store.open();
     await store.forget(GOES, 3);
-    expect([await store.read(GOES), await store.count()]).toEqual([null, { keys: 2, lastSequence: 4 }]);
+    expect([await store.read(GOES), await store.count()]).toMatchObject([null, { keys: 2, lastSequence: 4 }]);
   });
 
   it("a tail knows only what belongs to its bucket, also where a stream has more", async () => {

@@ -28,6 +28,36 @@ describe("a log that was put back to before an operation was purged from it", ()
   });
 });
 
+describe("a delete that was swept while a site was away from the list", () => {
+  /** That site had written before it went, and brings it when it is back. */
+  const returned = (left: boolean, sweep: (story: Tale) => Tale) =>
+    sweep(
+      tale()
+        .save("b", "seen.config.a", { created: "", sequence: 0, run: "0", atUs: 1, left })
+        .write({ ...X, site: "a", sequence: 1, us: 100, value: "v" })
+        .log({ ...X, site: "a", sequence: 1, revision: 1, us: 100, value: "v" })
+        .write({ ...X, site: "b", sequence: 1, us: 200, kind: "delete" })
+        .log({ ...X, site: "b", sequence: 1, revision: 1, us: 200, kind: "delete" }),
+    ).apply({ ...X, site: "b", sequence: 2, us: 100, origin: "a", value: "v" });
+  const swept = (story: Tale) =>
+    (["bucket", "log"] as const).reduce((told, place) => told.add({ what: "removed", place, site: "b", bucket: "config", key: "x", sequence: 1, why: "forgotten" }), story);
+
+  it("does not keep away what nobody had read of that site", () => {
+    expect(returned(true, swept).end().violations()).toEqual([]);
+  });
+
+  it("keeps it away where the site was there all the time, or where nothing was swept", () => {
+    for (const bad of [returned(false, swept), returned(true, (story) => story)]) {
+      expect(bad.end().broken()).toContain("highest version wins");
+    }
+  });
+
+  it("is no reason to differ", () => {
+    const told = returned(true, swept).write({ ...X, site: "a", sequence: 2, us: 300, value: "w" }).log({ ...X, site: "a", sequence: 2, revision: 2, us: 300, value: "w" });
+    expect(told.end().broken()).toEqual(["convergence", "highest version wins"]);
+  });
+});
+
 describe("a gateway that ran beside another one and is gone", () => {
   /** Its apply of a version ahead of the clock lands so much later, and the other gateway logs a write over it at once. */
   const late = (ms: number) => {

@@ -20,12 +20,17 @@ export interface Traces {
   /** What each local write stands in its log as, or stood last. */
   readonly loggedAs: ReadonlyMap<Entry, Logged>;
   readonly forgotten: ReadonlySet<Entry>;
+  /** Sites, by bucket, without which others sweep; and keys, by bucket, that were swept. */
+  readonly away: ReadonlySet<string>;
+  readonly swept: ReadonlySet<string>;
 }
 
 /** The operation, and whether it may also be gone: what had replaced it is, and only its own log has it still. */
 export interface Best {
   readonly operation: Logged;
   readonly mayBeGone: boolean;
+  /** What a site that was away may have brought in place of it, where it is a tombstone that was swept meanwhile. */
+  readonly mayReturn: readonly Logged[];
 }
 
 export function findBest(traces: Traces): Map<string, Best> {
@@ -44,7 +49,9 @@ export function findBest(traces: Traces): Map<string, Best> {
       const isOver = (entry: Entry) => isReplaced(traces, entry, at === 0 ? "client" : null);
       const stands = tracesOf.some((entry) => !isTaken(traces, entry) && !isOver(entry));
       if (!isLogged && !stands) continue;
-      best.set(name, { operation, mayBeGone: at > 0 && !stands });
+      const isSwept = operation.kind !== "put" && traces.swept.has(name);
+      const mayReturn = isSwept ? ranked.slice(at + 1).filter(({ bucket, site }) => traces.away.has(`${bucket} ${site}`)) : [];
+      best.set(name, { operation, mayBeGone: at > 0 && !stands, mayReturn });
       break;
     }
   }

@@ -2,8 +2,8 @@
  *  causality floor that never falls. */
 import type { Violation } from "../history.js";
 import { besides } from "./beside.js";
-import { type Entry, type Ledger, type Logged, placeOf, versionAt, violation } from "./ledger.js";
-import { compare, describe, takesPart } from "./wire.js";
+import { type Entry, type Ledger, type Logged, placeOf, violation } from "./ledger.js";
+import { type Version, compare, describe, takesPart } from "./wire.js";
 
 export function checkDurable(ledger: Ledger): Violation[] {
   const losses = firstLosses(ledger);
@@ -114,10 +114,10 @@ function checkCovered(
  *  left out. */
 function isSettled(ledger: Ledger, site: string, operation: Logged, before: number): boolean {
   const { bucket, key, version } = operation;
-  const settles = (entry: Entry) => {
-    const stood = versionAt(entry, before);
-    return entry.by !== "server" && (stood === null || entry.far !== null || version === null || compare(stood, version) >= 0);
-  };
+  const isAsNew = (stood: Version | null) => stood === null || version === null || compare(stood, version) >= 0;
+  // Under any of its versions: what is logged again has its next one here before the log does.
+  const settles = (entry: Entry) =>
+    entry.by !== "server" && (entry.far !== null || isAsNew(entry.version) || entry.earlier.some((each) => isAsNew(each.version)));
   // From there backwards: what settles it is mostly the last one.
   const entries = ledger.entries.get(placeOf({ site, bucket, key })) ?? [];
   for (let index = countWhile(entries, ({ order }) => order < before) - 1; index >= 0; index--) {

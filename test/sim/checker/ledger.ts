@@ -57,6 +57,10 @@ export interface Ledger {
   readonly unlogged: ReadonlyMap<Entry, number>;
   /** Deletes of other sites that a site has noted, by place and version: when for the first time. */
   readonly noted: ReadonlyMap<string, number>;
+  /** Sites, by bucket, that others have noted as gone from the list: they sweep without them. */
+  readonly away: ReadonlySet<string>;
+  /** Keys, by bucket, of which a gateway has swept a tombstone. */
+  readonly swept: ReadonlySet<string>;
   /** Operations that were logged once more, since their log had lost them. */
   readonly again: ReadonlySet<Logged>;
   /** Entries and operations that went with the tail of their stream. */
@@ -179,11 +183,12 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     else if (happening.op === null) takeLogged(happening, order);
   }
   const unlogged = new Map([...loggedAs].map(([entry, operation]) => [entry, purged.get(operation) ?? Infinity] as const).filter(([, at]) => at < Infinity));
-  const best = findBest({ logged, loggedAs, entries, purged, lost, taken, clocks, forgotten });
+  const [away, swept] = [readAway(history), readSwept(history)];
+  const best = findBest({ logged, loggedAs, entries, purged, lost, taken, clocks, forgotten, away, swept });
   const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
   return {
     ...{ history, setup, entries, entryByOp, logged, best, removed, purged, unlogged, noted: readNotes(history), again, lost },
-    ...{ forgotten, clocks },
+    ...{ forgotten, clocks, away, swept },
     called: new Map(history.flatMap((happening) => (happening.what === "called" ? [[happening.op, happening]] : []))),
     finals: history.filter((happening) => happening.what === "final"),
     saved: history.flatMap((happening, order) => (happening.what === "saved" ? [{ ...happening, order }] : [])),
@@ -209,6 +214,19 @@ function readNotes(history: readonly Happening[]): ReadonlyMap<string, number> {
   }
   return notes;
 }
+
+function readAway(history: readonly Happening[]): ReadonlySet<string> {
+  const away = new Set<string>();
+  for (const happening of history) {
+    const [kind, bucket = "", site = ""] = happening.what === "saved" ? happening.key.split(".") : [];
+    if (happening.what !== "saved" || kind !== "seen") continue;
+    if ((JSON.parse(happening.text) as { readonly left?: unknown }).left === true) away.add(`${bucket} ${site}`);
+  }
+  return away;
+}
+
+const readSwept = (history: readonly Happening[]): ReadonlySet<string> =>
+  new Set(history.flatMap((happening) => (happening.what === "removed" && happening.why === "forgotten" ? [nameOf(happening)] : [])));
 
 function toEntry(stored: Stored, order: number): Entry {
   const { version, kind, marker } = readHeaders(stored.block);

@@ -63,7 +63,7 @@ function checkWinner(ledger: Ledger, bucket: string, key: string, at: AtSites): 
 }
 
 function wrongStanding({ value, version, unlogged }: Standing, found: Best | undefined): string | null {
-  const best = found?.operation;
+  const best = found?.mayReturn.find((each) => isSame(version, each.version)) ?? found?.operation;
   if (unlogged) return `a write stands there that no log names`;
   if (best === undefined || best.version === null) return version === null ? null : `${describe(version)} stands there, and no log has it`;
   if (version === null && value === null && found?.mayBeGone === true) return null;
@@ -74,6 +74,8 @@ function wrongStanding({ value, version, unlogged }: Standing, found: Best | und
   if (value === expected) return null;
   return `${JSON.stringify(value)} stands there instead of ${JSON.stringify(expected)} of ${describe(best.version)}`;
 }
+
+const isSame = (one: Version | null, other: Version | null): boolean => one !== null && other !== null && compare(one, other) === 0;
 
 /** An acknowledged write is in its log, unless it was overwritten, or removed, or lost with its stream's tail, where it was written. */
 function checkKept(ledger: Ledger): Violation[] {

@@ -39,6 +39,7 @@ function checkKey(
   beside: readonly Span[],
 ): Violation[] {
   const found: Violation[] = [];
+  const sweeps = removals.filter(({ why }) => why === "forgotten");
   // The entry with the highest version so far; of two with one version, the later one.
   let highest: Entry | null = null;
   // The least that a local write would have been stamped with which no log names; what replaced it had to know it.
@@ -50,8 +51,9 @@ function checkKey(
     // The same of a delete that its log has lost as well, or that was applied and not noted yet when its gateway died.
     const isUnknown = highest !== null && isForgettable(ledger, highest, entry.order) && isGone(highest, entry, removals);
     // Of a tombstone that has been swept an older one may come again, from where the sweep is not over: a delete stays a delete.
-    const isSwept = highest !== null && entry.kind !== "put" && isGone(highest, entry, removals.filter(({ why }) => why === "forgotten"));
-    if (isUnknown || isSwept || wasLost(highest ?? undefined)) highest = null;
+    const isSwept = highest !== null && entry.kind !== "put" && isGone(highest, entry, sweeps);
+    const isReturned = highest !== null && mayReturn(ledger, entry) && isGone(highest, entry, sweeps);
+    if (isUnknown || isSwept || isReturned || wasLost(highest ?? undefined)) highest = null;
     if (wasLost(unlogged?.entry)) unlogged = null;
     if (unlogged !== null && isGone(unlogged.entry, entry, removals)) {
       // Written and removed before anybody saw it: what it had replaced may stand there again.
@@ -87,6 +89,9 @@ function isForgettable({ unlogged, noted }: Ledger, entry: Entry, before: number
   if (entry.kind === "put" || unlogged.has(entry)) return true;
   return entry.by === "gateway" && (noted.get(`${placeOf(entry)} ${describe(entry.version)}`) ?? Infinity) > before;
 }
+
+/** An operation of a site that was away while others swept, and which they had not read. */
+const mayReturn = ({ away }: Ledger, { by, bucket, version }: Entry): boolean => by === "gateway" && version !== null && away.has(`${bucket} ${version.site}`);
 
 function leastVersion({ site, timestampNs }: Entry, highest: Entry | null): Version {
   return { ts: Math.max(Number(timestampNs.slice(0, -3)), (highest?.version?.ts ?? 0) + 1), site };
