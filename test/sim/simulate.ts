@@ -71,7 +71,11 @@ async function runSeeds(swarm: Swarm, totals: Totals): Promise<readonly (readonl
   const [step, begin, end] = terminal ? [10, "\r", " "] : [LINE_EVERY_SEEDS, "", "\n"];
   await swarm.run(seeds, (report) => {
     totals.add(report);
-    if (report.violations.length > 0) failed.push([report.seed, report.violations]);
+    const [first] = report.violations;
+    if (first !== undefined) {
+      failed.push([report.seed, report.violations]);
+      process.stderr.write(`${begin}seed ${report.seed}: ${first.property}\n`);
+    }
     if (totals.seeds() % step === 0) process.stderr.write(`${begin}${totals.seeds()} of ${count} seeds, ${failed.length} failing${end}`);
     return failed.length >= options.failures ? "enough" : "go on";
   });
