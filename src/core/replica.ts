@@ -43,14 +43,14 @@ const BEHIND: Observation = Object.freeze({ kind: "behind" });
 
 export interface Replica {
   get(key: Key): Known | undefined;
-  /** What a write of the key must name: the last revision seen of it, 0 if the bucket holds no message of it. */
+  /** What a write of the key must name: where its last message stands, 0 if the bucket holds none of it. */
   revision(key: Key): Revision;
   /** Takes in one entry of the tail. Entries must come in revision order per key; repeats are harmless. */
   observe(entry: Entry & { readonly key: Key }, causality: Causality): Observation;
   /** Takes in our own write, acknowledged at `revision`. */
   recordApplied(operation: Operation, revision: Revision): void;
-  /** The bucket lost the key's message at `revision` without telling: keep what we know, stand at the `actual` one. Nothing
-   *  where something has come since. */
+  /** The bucket lost the key's message at `revision` without telling, and the last one is the `actual` one, an older one: what is
+   *  known stays, and a write must name that. Nothing where something has come since. */
   recordVanished(key: Key, revision: Revision, actual: Revision): void;
   /** The message at this revision has gone without telling, and nothing came after it. A tombstone stays known; a value is not
    *  known any more, but every later write of the key is above it; a value whose deadline is no later than `endedUs` has
@@ -111,6 +111,8 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
   const uncertainByKey = new Map<Key, Version>();
   // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
   const bareByKey = new Map<Key, Revision>();
+  // Keys of which an older message has come to light than the one that is known.
+  const olderByKey = new Map<Key, Revision>();
   const ahead = createAhead(bucketCreated);
   let starting = true;
   let messages = 0;
@@ -129,6 +131,7 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
     else if (expiresUs !== undefined) deadlines.set(key, expiresUs);
     if (before === undefined || !isSameStanding(before, next)) stand(key, before, next);
     bareByKey.delete(key);
+    if (next.revision !== before?.revision) olderByKey.delete(key);
     const uncertain = uncertainByKey.get(key);
     if (uncertain !== undefined && compareVersions(next.version, uncertain) >= 0) uncertainByKey.delete(key);
   }
@@ -144,6 +147,7 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
   function drop(key: Key): void {
     messages -= Number(isThere(knownByKey.get(key)));
     knownByKey.delete(key);
+    olderByKey.delete(key);
     tombstones.delete(key);
     deadlines.set(key, null);
     digests.forget(key);
@@ -200,11 +204,13 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
     lostByKey.set(key, operation);
   }
 
+  /** The last that was seen of the key. */
   const revisionOf = (key: Key): Revision => knownByKey.get(key)?.revision ?? bareByKey.get(key) ?? 0;
+  const placeOf = (key: Key): Revision => olderByKey.get(key) ?? revisionOf(key);
 
   return {
     get: (key) => knownByKey.get(key),
-    revision: revisionOf,
+    revision: placeOf,
 
     observe(entry, causality) {
       const { key, revision } = entry;
@@ -249,9 +255,10 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
 
     recordVanished(key, revision, actual) {
       const current = knownByKey.get(key);
-      if (revisionOf(key) !== revision || actual >= revision) return;
-      if (current !== undefined) set(key, { ...current, revision: actual });
-      else bareByKey.set(key, actual);
+      if (placeOf(key) !== revision || actual >= revision) return;
+      if (current === undefined) bareByKey.set(key, actual);
+      else if (actual === 0) set(key, { ...current, revision: 0 });
+      else olderByKey.set(key, actual);
     },
 
     recordMissing(key, revision, endedUs = 0) {

@@ -250,7 +250,7 @@ export function createApplier(deps: ApplierDeps): Applier {
     restore: (operation, over = null) =>
       new Promise((done) => submit(operation, null, { done, refuse: () => done() }, { over })),
     bury: (tombstone) =>
-      new Promise((done) => submit(tombstone, null, { done, refuse: () => done() }, { buried: replica.revision(tombstone.key) })),
+      new Promise((done) => submit(tombstone, null, { done, refuse: () => done() }, { buried: replica.get(tombstone.key)?.revision ?? 0 })),
     isBusy: (key) => flightByKey.has(key),
     outstanding: () => outstanding,
   };

@@ -184,6 +184,22 @@ describe("a message that vanished", () => {
     expect(written(observe(entry(9))).version.ts).toBe(9_000);
   });
 
+  it("and uncovered an older one leaves what is known; a write has to follow that one, until something new has come", () => {
+    observe(entry(7));
+    const known = replica.get(K);
+    replica.recordVanished(K, 7, 3);
+    expect([replica.get(K), replica.revision(K)]).toEqual([known, 3]);
+    replica.recordVanished(K, 7, 2);
+    expect(replica.revision(K)).toBe(3);
+    expect(observe(entry(3))).toEqual({ kind: "old" });
+    replica.renamed(K, { ts: 8_000, site: A }, null);
+    expect(replica.revision(K)).toBe(3);
+    replica.recordVanished(K, 3, 0);
+    expect([replica.get(K)?.revision, replica.revision(K)]).toEqual([0, 0]);
+    observe(entry(9));
+    expect([replica.get(K)?.revision, replica.revision(K)]).toEqual([9, 9]);
+  });
+
   it("cannot move a key forward", () => {
     observe(entry(7));
     replica.recordVanished(K, 7, 9);

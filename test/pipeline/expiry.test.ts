@@ -244,7 +244,8 @@ describe("a bucket with an age", () => {
 });
 
 describe("the look into a bucket", () => {
-  it("says nothing where something else has come while it was read", async () => {
+  /** A bucket of `b` that answers when it is told to, and one entry of it that ends within a second. */
+  function ending() {
     const clock = createVirtualClock();
     const replica = createReplica(siteNamed("b"));
     const key = keyNamed("k");
@@ -258,17 +259,39 @@ describe("the look into a bucket", () => {
     });
     replica.recordApplied({ ...operationAt(5, siteNamed("a"), { key }), expiresUs: (clock.nowMs() + 1_000) * 1_000 }, 17);
     const running = expiry.run();
-    await clock.runUntil(() => looks.length > 0, 60_000);
-    replica.recordApplied(operationAt(9, siteNamed("b"), { key, kind: "delete", value: NO_BYTES }), 18);
+    const isLooking = () => clock.runUntil(() => looks.length > 0, 60_000);
     const entry = { key, value: NO_BYTES, timestampUs: 5, timestampNs: "5000", expiresUs: null };
+    async function end(): Promise<void> {
+      ended.abort();
+      await clock.advance(10_000);
+      await running;
+    }
+    return { clock, replica, key, looks, buried, entry, isLooking, end };
+  }
+
+  it("covers an older value that has come to light, also where something was about to be written over that", async () => {
+    const { clock, replica, key, looks, buried, entry, isLooking, end } = ending();
+    await isLooking();
+    // What was to be written there has become needless meanwhile (simulator, seed 65714).
+    replica.recordVanished(key, 17, 12);
+    looks.shift()?.({ ...entry, kind: "put", version: null, revision: 12 });
+    await isLooking();
+    looks.shift()?.({ ...entry, kind: "put", version: null, revision: 12 });
+    await clock.advance(1);
+    await end();
+    expect(buried).toEqual(["k"]);
+  });
+
+  it("says nothing where something else has come while it was read", async () => {
+    const { clock, replica, key, looks, buried, entry, isLooking, end } = ending();
+    await isLooking();
+    replica.recordApplied(operationAt(9, siteNamed("b"), { key, kind: "delete", value: NO_BYTES }), 18);
     looks.shift()?.({ ...entry, kind: "put", version: { ts: 5, site: siteNamed("a") }, revision: 17 });
-    await clock.runUntil(() => looks.length > 0, 60_000);
+    await isLooking();
     expect(buried).toEqual([]);
     looks.shift()?.({ ...entry, kind: "delete", version: { ts: 9, site: siteNamed("b") }, revision: 18 });
     await clock.advance(60_000);
     expect([buried, looks.length]).toEqual([[], 0]);
-    ended.abort();
-    await clock.advance(10_000);
-    await running;
+    await end();
   });
 });

@@ -10,11 +10,13 @@ const taken = (sequence: number) => ({ what: "removed", place: "bucket", ...BUCK
 
 describe("a log that was put back to before an operation was purged from it", () => {
   /** Logged as 100, purged, logged again as 900; then the log is as before, and the other site takes the write from there. */
-  const putBack = (back: readonly number[]) =>
-    tale()
-      .write({ ...X, site: "a", sequence: 1, us: 100, value: "v" })
-      .log({ ...X, site: "a", sequence: 1, revision: 1, us: 100, value: "v" })
-      .add({ what: "removed", place: "log", ...BUCKET, key: "x", sequence: 1, why: "purged" })
+  const putBack = (back: readonly number[], meanwhile = (story: Tale) => story) =>
+    meanwhile(
+      tale()
+        .write({ ...X, site: "a", sequence: 1, us: 100, value: "v" })
+        .log({ ...X, site: "a", sequence: 1, revision: 1, us: 100, value: "v" })
+        .add({ what: "removed", place: "log", ...BUCKET, key: "x", sequence: 1, why: "purged" }),
+    )
       .log({ ...X, site: "a", sequence: 2, revision: 1, us: 900, storedUs: 100, value: "v" })
       .add({ what: "lost", place: "log", ...BUCKET, sequence: 1, back })
       .apply({ ...X, site: "b", sequence: 1, us: 100, origin: "a", value: "v" });
@@ -23,8 +25,39 @@ describe("a log that was put back to before an operation was purged from it", ()
     expect(putBack([1]).end().violations()).toEqual([]);
   });
 
+  it("has not made wrong that it was passed while it was gone", () => {
+    const passed = (story: Tale) => story.save("b", "checkpoint.config.a", { created: "1000000000", sequence: 1 });
+    expect(putBack([1], passed).end().violations()).toEqual([]);
+  });
+
   it("has it not where it was put back to a later copy", () => {
     expect(putBack([]).end().broken()).toEqual(["convergence", "highest version wins"]);
+  });
+});
+
+describe("a value that was set aside as a ghost", () => {
+  const ghost = (lose: (story: Tale) => Tale) =>
+    lose(
+      tale()
+        .write({ ...X, site: "a", sequence: 1, us: 100, value: "v" })
+        .log({ ...X, site: "a", sequence: 1, revision: 1, us: 100, value: "v" })
+        .apply({ ...X, site: "b", sequence: 1, us: 100, origin: "a", value: "v" }),
+    )
+      .add({ what: "removed", place: "bucket", ...BUCKET, key: "x", sequence: 1, why: "forgotten" })
+      .add({ what: "removed", place: "log", ...BUCKET, key: "x", sequence: 1, why: "forgotten" })
+      .add({ what: "removed", place: "bucket", site: "b", bucket: "config", key: "x", sequence: 1, why: "purged" });
+
+  it("may be gone where the other site had it and has lost it", () => {
+    expect(ghost((story) => story.add({ what: "lost", place: "bucket", site: "b", bucket: "config", sequence: 0 })).end().violations()).toEqual([]);
+  });
+
+  it("is missed where no other site ever had it", () => {
+    const alone = tale()
+      .write({ ...X, site: "a", sequence: 1, us: 100, value: "v" })
+      .log({ ...X, site: "a", sequence: 1, revision: 1, us: 100, value: "v" })
+      .add({ what: "removed", place: "bucket", ...BUCKET, key: "x", sequence: 1, why: "forgotten" })
+      .add({ what: "removed", place: "log", ...BUCKET, key: "x", sequence: 1, why: "forgotten" });
+    expect(alone.end().broken()).toEqual(["highest version wins"]);
   });
 });
 

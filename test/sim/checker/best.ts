@@ -16,6 +16,8 @@ export interface Traces {
   readonly lost: ReadonlySet<Entry | Logged>;
   /** Entries that a client removed without an event. */
   readonly taken: ReadonlySet<Entry>;
+  /** Values that a gateway has set aside, because no other site had them. */
+  readonly ghosts: ReadonlySet<Entry>;
   readonly clocks: Clocks;
   /** What each local write stands in its log as, or stood last. */
   readonly loggedAs: ReadonlyMap<Entry, Logged>;
@@ -47,7 +49,9 @@ export function findBest(traces: Traces): Map<string, Best> {
       const isLogged = !traces.purged.has(operation) && (at === 0 || lastInLog.get(placeOf(operation)) === operation);
       // A later write of a client is above it, or nobody could know it any more.
       const isOver = (entry: Entry) => isReplaced(traces, entry, at === 0 ? "client" : null);
-      const stands = tracesOf.some((entry) => !isTaken(traces, entry) && !isOver(entry));
+      // That was right where another site had had it, and has lost it: whether it was deleted there nobody can tell.
+      const isLost = tracesOf.some((entry) => isTaken(traces, entry));
+      const stands = tracesOf.some((entry) => !isTaken(traces, entry) && !isOver(entry) && !(isLost && traces.ghosts.has(entry)));
       if (!isLogged && !stands) continue;
       const isSwept = operation.kind !== "put" && traces.swept.has(name);
       const mayReturn = isSwept ? ranked.slice(at + 1).filter(({ bucket, site }) => traces.away.has(`${bucket} ${site}`)) : [];

@@ -103,7 +103,7 @@ function checkCovered(
     if (order >= to.order || !ledger.takesPart(bucket, key)) return [];
     const superseded = (successors.get(operation)?.order ?? Infinity) < to.order;
     // What was removed from the log comes by reconcile, or not at all.
-    if ((ledger.purged.get(operation) ?? Infinity) < to.order) return [];
+    if ((ledger.purged.get(operation) ?? Infinity) < to.order || ledger.returned.has(operation)) return [];
     if (superseded || isSettled(ledger, site, operation, to.order)) return [];
     const message = `of ${peer} passed ${sequence} (${describe(operation.version)}), which was not settled`;
     return [violation("checkpoints pass what is settled", { site, bucket, key }, message)];

@@ -53,6 +53,8 @@ export interface Ledger {
   readonly removed: ReadonlySet<Entry>;
   /** Operations that their log does not have any more, removed by a client or lost with its tail, with the place in the history where it did. */
   readonly purged: ReadonlyMap<Logged, number>;
+  /** Operations that their log has again after they had been removed from it. */
+  readonly returned: ReadonlySet<Logged>;
   /** Entries of which the log does not have the operation any more, with the place in the history where it lost it. */
   readonly unlogged: ReadonlyMap<Entry, number>;
   /** Deletes of other sites that a site has noted, by place and version: when for the first time. */
@@ -87,8 +89,11 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   const removed = new Set<Entry>();
   // By a client, without an event.
   const taken = new Set<Entry>();
+  // Values that a gateway has set aside.
+  const ghosts = new Set<Entry>();
   const purged = new Map<Logged, number>();
   const again = new Set<Logged>();
+  const returned = new Set<Logged>();
   const loggedAs = new Map<Entry, Logged>();
   const lost = new Set<Entry | Logged>();
   const copies = new Map<string, Entry[]>();
@@ -122,7 +127,9 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     }
     for (const operation of logged) {
       const isBack = operation.site === site && operation.bucket === bucket && back.includes(operation.sequence);
-      if (isBack && !lost.has(operation) && purged.delete(operation)) name(operation, order);
+      if (!isBack || lost.has(operation) || !purged.delete(operation)) continue;
+      returned.add(operation);
+      name(operation, order);
     }
   }
 
@@ -171,6 +178,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
       const entry = entries.get(placeOf(happening))?.findLast(({ sequence }) => sequence === happening.sequence);
       if (entry !== undefined) removed.add(entry);
       if (entry !== undefined && happening.why === "purged") taken.add(entry);
+      if (entry?.kind === "put" && happening.why === "forgotten") ghosts.add(entry);
     }
     if (happening.what === "removed" && happening.place === "log") {
       const { site, bucket, key, sequence } = happening;
@@ -184,10 +192,10 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
   }
   const unlogged = new Map([...loggedAs].map(([entry, operation]) => [entry, purged.get(operation) ?? Infinity] as const).filter(([, at]) => at < Infinity));
   const [away, swept] = [readAway(history), readSwept(history)];
-  const best = findBest({ logged, loggedAs, entries, purged, lost, taken, clocks, forgotten, away, swept });
+  const best = findBest({ logged, loggedAs, entries, purged, lost, taken, ghosts, clocks, forgotten, away, swept });
   const filters = new Map(setup.buckets.map((bucket) => [bucket.name, bucket]));
   return {
-    ...{ history, setup, entries, entryByOp, logged, best, removed, purged, unlogged, noted: readNotes(history), again, lost },
+    ...{ history, setup, entries, entryByOp, logged, best, removed, purged, returned, unlogged, noted: readNotes(history), again, lost },
     ...{ forgotten, clocks, away, swept },
     called: new Map(history.flatMap((happening) => (happening.what === "called" ? [[happening.op, happening]] : []))),
     finals: history.filter((happening) => happening.what === "final"),

@@ -58,7 +58,7 @@ function checkKey(
     if (unlogged !== null && isGone(unlogged.entry, entry, removals)) {
       // Written and removed before anybody saw it: what it had replaced may stand there again.
       unlogged = null;
-      if (highest?.kind === "put") highest = null;
+      if (highest !== null && isForgettable(ledger, highest, entry.order)) highest = null;
     }
     // The same of a version days ahead: the log has only that, in place of what it had replaced.
     const previous = entries[at - 1];
