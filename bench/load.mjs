@@ -17,15 +17,16 @@ const WRITTEN_WITHIN_MS = 120_000;
  * @param {Stage} stage
  * @param {Site} site
  * @param {Load} load
+ * @param {{ subjectPrefix?: string, writtenWithinMs?: number }} [options] into another bucket, or for longer
  */
-export async function prepareWriter(stage, site, load) {
-  const job = JSON.stringify({ ...load, url: site.url, subjectPrefix: SUBJECT_PREFIX });
+export async function prepareWriter(stage, site, load, { subjectPrefix = SUBJECT_PREFIX, writtenWithinMs = WRITTEN_WITHIN_MS } = {}) {
+  const job = JSON.stringify({ ...load, url: site.url, subjectPrefix });
   const child = stage.start("writer", process.execPath, [WRITER, job], { ipc: true });
   await nextMessage(child, { what: "the writer is ready", withinMs: READY_WITHIN_MS });
   return {
     /** @returns {Promise<{ startedMs: number, finishedMs: number }>} */
     async write() {
-      const answer = nextMessage(child, { what: `${load.writes} writes at A`, withinMs: WRITTEN_WITHIN_MS });
+      const answer = nextMessage(child, { what: `${load.writes} writes at A`, withinMs: writtenWithinMs });
       child.process.send("go");
       return answer;
     },

@@ -5,6 +5,11 @@ export interface Scale {
   readonly streamWrites: number;
   readonly streamKeys: number;
   readonly latencySeconds: number;
+  /** Sizes of W4, W5 and W6: each is measured. */
+  readonly reconciledKeys: readonly number[];
+  readonly startKeys: readonly number[];
+  readonly idleBuckets: readonly number[];
+  readonly idleSeconds: number;
   readonly repetitions: number;
 }
 
@@ -18,6 +23,8 @@ export interface Load {
 export interface Measurement {
   readonly workload: string;
   readonly valueBytes: number;
+  /** Keys or buckets, 0 where the workload has one size. */
+  readonly size: number;
   readonly subject: string;
   readonly repetition: number;
 }
@@ -26,8 +33,10 @@ export interface Choice {
   readonly workloads: readonly string[];
   readonly subjects: readonly string[];
   readonly repetitions: number;
+  readonly scale: Scale;
 }
 
+export const PRODUCT: string;
 export const WORKLOADS: readonly string[];
 export const SUBJECTS: readonly string[];
 export const SCALES: Readonly<Record<"full" | "quick", Scale>>;

@@ -5,14 +5,24 @@
 
 /** @import { Load, Measurement, Scale } from "./plan.mjs" */
 
-export const WORKLOADS = Object.freeze(["W1", "W2", "W3"]);
-export const SUBJECTS = Object.freeze(["kvgw", "copy-loop", "mirror"]);
+export const WORKLOADS = Object.freeze(["W1", "W2", "W3", "W4", "W5", "W6", "W7"]);
+export const PRODUCT = "kvgw";
+export const SUBJECTS = Object.freeze([PRODUCT, "copy-loop", "mirror"]);
 
 /** @type {Readonly<Record<"full" | "quick", Scale>>} */
 export const SCALES = Object.freeze({
-  full: { backlogKeys: 50_000, streamWrites: 50_000, streamKeys: 10_000, latencySeconds: 15, repetitions: 3 },
-  quick: { backlogKeys: 10_000, streamWrites: 10_000, streamKeys: 2_000, latencySeconds: 5, repetitions: 1 },
+  full: {
+    ...{ backlogKeys: 50_000, streamWrites: 50_000, streamKeys: 10_000, latencySeconds: 15, repetitions: 3 },
+    ...{ reconciledKeys: [100_000, 1_000_000], startKeys: [1_000_000], idleBuckets: [1_000], idleSeconds: 20 },
+  },
+  quick: {
+    ...{ backlogKeys: 10_000, streamWrites: 10_000, streamKeys: 2_000, latencySeconds: 5, repetitions: 1 },
+    ...{ reconciledKeys: [10_000], startKeys: [10_000], idleBuckets: [100], idleSeconds: 5 },
+  },
 });
+
+/** What only the product is measured in: none of the others does it. */
+const ALONE = Object.freeze(["W4", "W5", "W6", "W7"]);
 
 const SMALL_VALUE_BYTES = 128;
 const LARGE_VALUE_BYTES = 1024;
@@ -23,19 +33,33 @@ const NUMBER_BYTES = 4;
 /**
  * All measurements in the order in which they run: subjects take turns within each workload, and each repetition begins
  * with another one, so that none always has the machine at its coolest.
- * @param {{ workloads: readonly string[], subjects: readonly string[], repetitions: number }} choice
+ * @param {{ workloads: readonly string[], subjects: readonly string[], repetitions: number, scale: Scale }} choice
  * @returns {Measurement[]}
  */
-export function measurements({ workloads, subjects, repetitions }) {
+export function measurements({ workloads, subjects, repetitions, scale }) {
   const all = [];
   for (let repetition = 1; repetition <= repetitions; repetition++) {
     for (const workload of workloads) {
-      for (const valueBytes of workload === "W1" ? [SMALL_VALUE_BYTES, LARGE_VALUE_BYTES] : [SMALL_VALUE_BYTES]) {
-        for (const subject of rotated(subjects, repetition - 1)) all.push({ workload, valueBytes, subject, repetition });
+      const among = ALONE.includes(workload) ? subjects.filter((subject) => subject === PRODUCT) : rotated(subjects, repetition - 1);
+      for (const variant of variantsOf(workload, scale)) {
+        for (const subject of among) all.push({ workload, ...variant, subject, repetition });
       }
     }
   }
   return all;
+}
+
+/**
+ * @param {string} workload
+ * @param {Scale} scale
+ * @returns {readonly Pick<Measurement, "valueBytes" | "size">[]}
+ */
+function variantsOf(workload, scale) {
+  const small = { valueBytes: SMALL_VALUE_BYTES, size: 0 };
+  /** @type {Readonly<Record<string, readonly number[]>>} */
+  const sizes = { W4: scale.reconciledKeys, W5: scale.startKeys, W6: scale.idleBuckets };
+  if (workload === "W1") return [small, { ...small, valueBytes: LARGE_VALUE_BYTES }];
+  return (sizes[workload] ?? [0]).map((size) => ({ ...small, size }));
 }
 
 /**

@@ -5,7 +5,9 @@
  */
 import { appendFileSync, writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { fileURLToPath } from "node:url";
 import { findNatsServer } from "../scripts/nats-server.mjs";
+import { writeCharts } from "./charts.mjs";
 import { measureOnce, subjects, workloads } from "./once.mjs";
 import { measurements, SCALES, SUBJECTS, WORKLOADS } from "./plan.mjs";
 import { summarize } from "./summary.mjs";
@@ -15,11 +17,12 @@ import { formatReport } from "./table.mjs";
 /** @import { Measurement } from "./plan.mjs" */
 /** @import { Result } from "./once.mjs" */
 /**
- * @typedef {{ only: string[], subjects: string[], repetitions?: number, quick: boolean, json?: string,
+ * @typedef {{ only: string[], subjects: string[], repetitions?: number, quick: boolean, json?: string, charts?: string,
  *   server: ServerVersion }} Options
  */
 
 const REPETITIONS_MAX = 100;
+const CHARTS = fileURLToPath(new URL("../docs/performance/", import.meta.url));
 
 // Children and folders are removed by the listener of `exit` in stage.mjs.
 for (const [signal, code] of /** @type {const} */ ([["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]])) {
@@ -33,6 +36,7 @@ await new Command("bench")
   .option("--repetitions <count>", "how often each is measured (default 3; 1 with --quick)", repetitionsFrom)
   .option("--quick", "smaller loads: shows that it works, not how fast it is", false)
   .option("--json <file>", "also write the results as JSON lines, as they go to stdout when that is no terminal")
+  .option("--charts <folder>", "where to draw the results (default docs/performance; nowhere with --quick)")
   .addOption(new Option("--server <version>", "version of nats-server").choices(["2.15", "2.10", "2.9"]).default("2.15"))
   .action(run)
   .parseAsync();
@@ -43,7 +47,7 @@ async function run(options) {
   const repetitions = options.repetitions ?? scale.repetitions;
   const write = openOutput(options.json);
   const { path: binary, version } = await findNatsServer({ version: options.server, log: progress });
-  const plan = measurements({ workloads: options.only, subjects: options.subjects, repetitions });
+  const plan = measurements({ workloads: options.only, subjects: options.subjects, repetitions, scale });
   progress(`${plan.length} measurements with nats-server ${version}${options.quick ? ", quick" : ""}`);
 
   /** @type {Result[]} */
@@ -62,21 +66,32 @@ async function run(options) {
       process.exitCode = 1;
     }
   }
-  if (results.length > 0) report(results, { scale, write });
+  if (results.length === 0) return;
+  const sections = sectionsOf(results, scale);
+  report(sections, results, write);
+  const folder = options.charts ?? (options.quick ? undefined : CHARTS);
+  if (folder !== undefined) for (const file of await writeCharts(folder, sections)) progress(file);
 }
 
 /**
  * @param {readonly Result[]} results
- * @param {{ scale: typeof SCALES.full, write: (line: object) => void }} options
+ * @param {typeof SCALES.full} scale
  */
-function report(results, { scale, write }) {
-  const summaries = summarize(results);
-  summaries.forEach(write);
-  const differs = new Map([...subjects.values()].map(({ name, differs: sentence }) => [name, sentence]));
-  const sections = summaries.map((summary) => {
-    const { workload, valueBytes } = summary;
-    return { summary, title: workloads.get(workload)?.title({ scale, valueBytes }) ?? workload };
+function sectionsOf(results, scale) {
+  return summarize(results).map((summary) => {
+    const { workload, valueBytes, size } = summary;
+    return { summary, title: workloads.get(workload)?.title({ scale, valueBytes, size }) ?? workload };
   });
+}
+
+/**
+ * @param {ReturnType<typeof sectionsOf>} sections
+ * @param {readonly Result[]} results
+ * @param {(line: object) => void} write
+ */
+function report(sections, results, write) {
+  for (const { summary } of sections) write(summary);
+  const differs = new Map([...subjects.values()].map(({ name, differs: sentence }) => [name, sentence]));
   // Where stdout carries JSON lines, a person who looks on still gets the table.
   const output = process.stdout.isTTY ? process.stdout : process.stderr;
   output.write(`\n${formatReport(sections, { differs, results, colour: output.isTTY })}`);
@@ -101,13 +116,15 @@ function progress(line) {
 }
 
 /** @param {Measurement} measurement */
-function nameOf({ workload, valueBytes, subject, repetition }) {
-  return `${workload} ${valueBytes} B, ${subject}, repetition ${repetition}`;
+function nameOf({ workload, valueBytes, size, subject, repetition }) {
+  const of = size === 0 ? `${valueBytes} B` : size.toLocaleString("en");
+  return `${workload} ${of}, ${subject}, repetition ${repetition}`;
 }
 
 /** @param {Result} result */
-function outcomeOf({ operationsPerSecond, fromCall }) {
+function outcomeOf({ operationsPerSecond, fromCall, figures }) {
   if (operationsPerSecond !== undefined) return `${operationsPerSecond.toLocaleString("en")}/s`;
+  if (figures !== undefined) return Object.entries(figures).map(([name, value]) => `${name} ${value.toLocaleString("en")}`).join(", ");
   return `p50 ${fromCall?.p50} ms, p99 ${fromCall?.p99} ms`;
 }
 

@@ -12,7 +12,7 @@ const READY_WITHIN_MS = 15_000;
 
 /** @import { NatsConnection } from "@nats-io/transport-node" */
 /** @import { Stage } from "./stage.mjs" */
-/** @typedef {{ url: string, connection: NatsConnection }} Server */
+/** @typedef {{ url: string, connection: NatsConnection, monitor: string }} Server `monitor` is where its own figures stand */
 
 /** The JetStream domains of the two sites, where they have one. */
 export const DOMAINS = Object.freeze({ a: "bench-a", b: "bench-b" });
@@ -23,27 +23,27 @@ export const DOMAINS = Object.freeze({ a: "bench-a", b: "bench-b" });
  * @returns {Promise<{ a: Server, b: Server }>}
  */
 export async function startServers(stage, { binary, leaf }) {
-  const [portA = 0, portB = 0, leafPort = 0] = await freePorts(3);
+  const [portA = 0, portB = 0, leafPort = 0, monitorA = 0, monitorB = 0] = await freePorts(5);
   const domain = (/** @type {"a" | "b"} */ site) => (leaf ? DOMAINS[site] : undefined);
   const listen = leaf ? `leafnodes { listen: "127.0.0.1:${leafPort}" }` : "";
   const remote = leaf ? `leafnodes { remotes: [{ url: "nats-leaf://127.0.0.1:${leafPort}" }] }` : "";
-  const a = await startServer(stage, binary, { role: "server-a", port: portA, domain: domain("a"), extra: listen });
-  const b = await startServer(stage, binary, { role: "server-b", port: portB, domain: domain("b"), extra: remote });
+  const a = await startServer(stage, binary, { role: "server-a", port: portA, monitor: monitorA, domain: domain("a"), extra: listen });
+  const b = await startServer(stage, binary, { role: "server-b", port: portB, monitor: monitorB, domain: domain("b"), extra: remote });
   return { a, b };
 }
 
 /**
  * @param {Stage} stage
  * @param {string} binary
- * @param {{ role: string, port: number, domain: string | undefined, extra: string }} options
+ * @param {{ role: string, port: number, monitor: number, domain: string | undefined, extra: string }} options
  * @returns {Promise<Server>}
  */
-async function startServer(stage, binary, { role, port, domain, extra }) {
+async function startServer(stage, binary, { role, port, monitor, domain, extra }) {
   const name = `${role}-${process.pid}`;
   const config = join(stage.folder, `${role}.conf`);
   const store = JSON.stringify(join(stage.folder, role));
   const jetstream = `jetstream { store_dir: ${store}${domain === undefined ? "" : `, domain: ${domain}`} }`;
-  await writeFile(config, [`server_name: ${name}`, `listen: "127.0.0.1:${port}"`, jetstream, extra, ""].join("\n"));
+  await writeFile(config, [`server_name: ${name}`, `listen: "127.0.0.1:${port}"`, `http: "127.0.0.1:${monitor}"`, jetstream, extra, ""].join("\n"));
   stage.start(role, binary, ["-c", config]);
   const url = `nats://127.0.0.1:${port}`;
   const options = { what: `${role} answers on port ${port}`, withinMs: READY_WITHIN_MS, signal: stage.signal };
@@ -51,7 +51,7 @@ async function startServer(stage, binary, { role, port, domain, extra }) {
   stage.signal.addEventListener("abort", () => void connection.close());
   const other = connection.info?.server_name !== name;
   if (other) throw new Error(`another server listens on port ${port}: run the bench again`);
-  return { url, connection };
+  return { url, connection, monitor: `http://127.0.0.1:${monitor}` };
 }
 
 /**

@@ -3,12 +3,11 @@
  * and how kvgw compares with the yardstick of that workload. Pure.
  */
 import { ratio, rounded, spread } from "./figures.mjs";
-import { SUBJECTS } from "./plan.mjs";
+import { PRODUCT, SUBJECTS } from "./plan.mjs";
 
 /** @import { Spread } from "./figures.mjs" */
 /** @import { Result } from "./once.mjs" */
 
-const PRODUCT = "kvgw";
 const MIB = 1024 * 1024;
 /** Who carries the data; the rest of the processes are servers and load. */
 const CARRIERS = ["gateway-a", "gateway-b", "copy-loop"];
@@ -18,7 +17,7 @@ const SERVERS = ["server-a", "server-b"];
  * @typedef {{ id: string, label: string, digits: number, of: (result: Result) => number | undefined }} Figure
  * @typedef {{ id: string, label: string, digits: number, values: Readonly<Record<string, readonly number[]>>,
  *   bySubject: Readonly<Record<string, Spread>>, ratio: Spread | null }} Row
- * @typedef {{ type: "summary", workload: string, valueBytes: number, server: string, subjects: readonly string[],
+ * @typedef {{ type: "summary", workload: string, valueBytes: number, size: number, server: string, subjects: readonly string[],
  *   base: string, rows: readonly Row[] }} Summary
  */
 
@@ -43,6 +42,39 @@ const FIGURES = {
     ...LATENCIES.map((at) => latency("fromAck", at, "put ack → visible")),
     ...COSTS,
   ],
+  W4: [
+    alone("equalBytes", "bytes of a round that proves both equal"),
+    alone("equalMessages", "messages of it"),
+    alone("equalMs", "ms of it, as asked for and seen in the status", 1),
+    alone("repairedMs", "ms until B has ten keys that it lacked", 1),
+    alone("repairedBytes", "bytes of that"),
+    alone("repairedMessages", "messages of that"),
+  ],
+  W5: [
+    alone("originStartMs", "ms until live, where they were written"),
+    alone("copyStartMs", "ms until live, at the other site"),
+    alone("emptyStartMs", "ms until live, with an empty bucket"),
+    alone("originBytesPerKey", "bytes of memory a key, where they were written", 1),
+    alone("copyBytesPerKey", "bytes of memory a key, at the other site", 1),
+    alone("originPeakBytesPerKey", "bytes of memory a key at the peak of the start", 1),
+    alone("emptyMiB", "RSS MiB with an empty bucket", 1),
+  ],
+  W6: [
+    alone("startMs", "ms until all are live at both sites"),
+    alone("idleCpuPercent", "% of one core at rest, the busier gateway", 2),
+    alone("idleMiB", "RSS MiB at rest, the larger gateway", 1),
+    alone("addedMs", "ms from a save that adds one to its first value at B"),
+    alone("changedMs", "ms from a save that removes and adds 100 until all are live"),
+  ],
+  W7: [
+    alone("aloneP50", "put call → visible, p50 ms, neighbour at rest", 2),
+    alone("besideP50", "put call → visible, p50 ms, neighbour written", 2),
+    alone("aloneP99", "put call → visible, p99 ms, neighbour at rest", 2),
+    alone("besideP99", "put call → visible, p99 ms, neighbour written", 2),
+    alone("p99Ratio", "p99 beside / alone", 2),
+    alone("hotWritesPerSecond", "writes/s of the neighbour"),
+    ...COSTS,
+  ],
 };
 
 /**
@@ -50,14 +82,14 @@ const FIGURES = {
  * @returns {Summary[]}
  */
 export function summarize(results) {
-  const kindOf = (/** @type {Result} */ { workload, valueBytes }) => `${workload} ${valueBytes}`;
+  const kindOf = (/** @type {Result} */ { workload, valueBytes, size }) => `${workload} ${valueBytes} ${size}`;
   return [...new Map(results.map((result) => [kindOf(result), result])).values()].map((sample) => {
-    const { workload, valueBytes, server } = sample;
+    const { workload, valueBytes, size, server } = sample;
     const group = results.filter((result) => kindOf(result) === kindOf(sample));
     const base = BASES[workload] ?? "";
     const subjects = SUBJECTS.filter((subject) => group.some((result) => result.subject === subject));
     const rows = (FIGURES[workload] ?? []).map((each) => rowOf(each, group, { subjects, base }));
-    return { type: "summary", workload, valueBytes, server, subjects, base, rows };
+    return { type: "summary", workload, valueBytes, size, server, subjects, base, rows };
   });
 }
 
@@ -92,6 +124,16 @@ function rate(label) {
  */
 function figure(id, label) {
   return { id, label, digits: 0, of: (result) => result[id] };
+}
+
+/**
+ * What one workload alone has.
+ * @param {string} id
+ * @param {string} label
+ * @returns {Figure}
+ */
+function alone(id, label, digits = 0) {
+  return { id, label, digits, of: (result) => result.figures?.[id] };
 }
 
 /**

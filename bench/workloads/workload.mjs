@@ -3,10 +3,11 @@
  *
  * @typedef {object} Workload
  * @property {string} name
- * @property {(of: { scale: Scale, valueBytes: number }) => string} title
+ * @property {(of: { scale: Scale, valueBytes: number, size: number }) => string} title
  * @property {(context: Context) => Promise<Outcome>} measure
  *
- * @typedef {{ stage: Stage, sites: Sites, prepared: Prepared, scale: Scale, valueBytes: number }} Context
+ * @typedef {{ stage: Stage, sites: Sites, prepared: Prepared, scale: Scale, valueBytes: number,
+ *   size: number }} Context
  * @typedef {object} Outcome
  * @property {number} operations
  * @property {Usage} usage
@@ -20,6 +21,7 @@
  * @property {Latencies} [fromAck]
  * @property {Latencies} [callToAck]
  * @property {number} [writerLateMaxMs]
+ * @property {Readonly<Record<string, number>>} [figures] what this workload alone has
  */
 import { setTimeout as sleep } from "node:timers/promises";
 

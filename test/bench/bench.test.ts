@@ -4,8 +4,9 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { type DrawnSummary, chartsOf, draw } from "../../bench/charts.mjs";
 import { latencies, percentile, ratio, spread } from "../../bench/figures.mjs";
-import { contentsAfter, keyOf, keysOfWrites, measurements } from "../../bench/plan.mjs";
+import { PRODUCT, contentsAfter, keyOf, keysOfWrites, measurements } from "../../bench/plan.mjs";
 import { numberOfValue, SCALES, valuesOfWrites } from "../../bench/plan.mjs";
 
 const someValues = fc.array(fc.integer({ min: -1_000, max: 1_000 }), { minLength: 1, maxLength: 60 });
@@ -115,8 +116,36 @@ describe("the load", () => {
   });
 });
 
+describe("a chart", () => {
+  const spread = (median: number) => ({ median, min: median - 1, max: median + 1 });
+  const summary = (workload: string, subjects: readonly string[], rows: Readonly<Record<string, readonly number[]>>): DrawnSummary => ({
+    ...{ workload, valueBytes: 128, size: 0, subjects },
+    rows: Object.entries(rows).map(([id, values]) => ({
+      ...{ id, label: `the ${id}` },
+      bySubject: Object.fromEntries(values.map((value, at) => [subjects[at] ?? "", spread(value)])),
+    })),
+  });
+
+  it("has a bar for each subject, or for each figure where there is one subject", () => {
+    const charts = chartsOf([
+      { title: "one", summary: summary("W2", [PRODUCT, "mirror"], { operationsPerSecond: [10, 20], other: [1, 2] }) },
+      { title: "two", summary: summary("W7", [PRODUCT], { aloneP99: [3], besideP99: [4] }) },
+    ]);
+    expect(charts.map(({ file, bars }) => [file, bars.map(({ label, median, isProduct }) => [label, median, isProduct])])).toEqual([
+      ["w2-128b.svg", [[PRODUCT, 10, true], ["mirror", 20, false]]],
+      ["w7-128b.svg", [["the aloneP99", 3, true], ["the besideP99", 4, true]]],
+    ]);
+  });
+
+  it("is drawn with its title, its unit and its labels", async () => {
+    const [chart] = chartsOf([{ title: "a title", summary: summary("W2", [PRODUCT, "mirror"], { operationsPerSecond: [10, 20] }) }]);
+    const svg = chart === undefined ? "" : await draw(chart);
+    for (const text of ["<svg", "a title", "writes per second", "mirror"]) expect(svg).toContain(text);
+  });
+});
+
 describe("the order of measurements", () => {
-  const choice = { workloads: ["W1", "W3"], subjects: ["a", "b", "c"], repetitions: 3 };
+  const choice = { workloads: ["W1", "W3"], subjects: ["a", "b", "c"], repetitions: 3, scale: SCALES.full };
 
   it("holds every subject of every workload and size once in each repetition", () => {
     const all = measurements(choice);
@@ -135,8 +164,19 @@ describe("the order of measurements", () => {
     expect(repetitions).toEqual(ascending(repetitions));
   });
 
+  it("measures the product alone where nothing else does the work, in each size", () => {
+    const all = measurements({ ...choice, workloads: ["W4", "W7"], subjects: ["a", PRODUCT], repetitions: 1 });
+    expect(all.map(({ workload, size, subject }) => [workload, size, subject])).toEqual([
+      ["W4", 100_000, PRODUCT],
+      ["W4", 1_000_000, PRODUCT],
+      ["W7", 0, PRODUCT],
+    ]);
+  });
+
   it("is shorter and smaller when quick", () => {
+    const largest = (value: number | readonly number[]) => Math.max(...[value].flat());
     const { full, quick } = SCALES;
-    for (const [name, value] of Object.entries(quick)) expect(value).toBeLessThan(full[name as keyof typeof full]);
+    const sizes = Object.entries(quick) as [keyof typeof full, number | readonly number[]][];
+    for (const [name, value] of sizes) expect(largest(value)).toBeLessThan(largest(full[name]));
   });
 });
