@@ -40,7 +40,7 @@ export function createAhead(bucketCreated: string | null): Ahead {
 }
 
 /** Whether the log names this very message; a revision alone is used again after a rewind. */
-export function isSameEntry({ identity }: LoggedOperation, { revision, timestampNs }: Entry): boolean {
+export function isSameEntry({ identity }: Pick<LoggedOperation, "identity">, { revision, timestampNs }: Entry): boolean {
   if (identity === null) return false;
   return sameIdentity(identity, { bucketCreated: identity.bucketCreated, revision, timestampNs });
 }

@@ -6,10 +6,12 @@
  *
  * A change marks one leaf and hashes nothing; leaves are summed when somebody asks. A node is named by its prefix: the
  * first hexadecimal digits of the key's hash. Both sites may have split their trees differently: a prefix means the same
- * keys everywhere. Bounded by the number of keys.
+ * keys everywhere. Bounded by the number of keys, of which each takes 4 bytes here, and some 5 more for its part of the nodes.
  */
+import { type Column, createColumn } from "./column.js";
 import { addHash128 } from "./hash.js";
 import type { Key } from "./ids.js";
+import type { KeyTable, Place } from "./key-table.js";
 import { DIGEST_LEAF_KEYS_MAX, DIGEST_PREFIX_LENGTH_MAX } from "./limits.js";
 
 /** Hexadecimal digits; empty for everything. */
@@ -22,9 +24,9 @@ export interface Digest {
 }
 
 export interface DigestTree {
-  /** The key is known now, or what is known of it has changed. */
+  /** The key is known now, or what is known of it has changed. It has its place. */
   touch(key: Key, isNew: boolean): void;
-  /** Nothing is known of the key any more. */
+  /** Nothing is known of the key any more. It has its place still. */
   forget(key: Key): void;
   /** Sums up at most so many changed leaves; whether all are summed up. The others' answers hold only then. */
   refresh(leavesMax: number): boolean;
@@ -36,100 +38,152 @@ export interface DigestTree {
 }
 
 const FANOUT = 16;
+const LANES = 4;
+const ROOT = 0;
 
-interface Node {
-  count: number;
-  readonly sum: Int32Array;
-  readonly parent: Node | null;
-  /** Of a leaf; null for a branch. */
-  keys: Key[] | null;
-  /** Of a branch; empty for a leaf. */
-  children: (Node | undefined)[];
+/** Nodes by number, the children of one in a row. */
+interface Nodes {
+  readonly counts: Column;
+  readonly parents: Column;
+  /** The first of sixteen, 0 for a leaf. */
+  readonly children: Column;
+  /** Of a leaf, the place of its first key and one more, 0 for none. */
+  readonly heads: Column;
+  /** Four numbers for each. */
+  readonly sums: Column;
 }
 
-/** @param describe version and kind of a known key as text; what it answers may only change with a `touch` */
-export function createDigestTree(describe: (key: Key) => string): DigestTree {
-  const root = createNode(null);
-  const changed = new Set<Node>();
+/** @param keys where every known key has its place
+ *  @param describe version and kind of a known key as text; what it answers may only change with a `touch` */
+export function createDigestTree(keys: Pick<KeyTable, "find" | "keyAt">, describe: (key: Key) => string): DigestTree {
+  const { counts, parents, children, heads, sums } = createNodes();
+  // Of each key, the one that comes after it in its leaf, and one more.
+  const nexts = createColumn(Int32Array);
+  let nodes = 1;
+  const changed = new Set<number>();
+  const lanes = new Int32Array(LANES);
 
-  /** The leaf that the key is in, or belongs into. */
-  function leafOf(hash: number, visit: (node: Node) => void): Node {
-    let node = root;
+  /** The leaf that the key belongs into, with every count on the way changed. */
+  function leafOf(hash: number, by: number): { readonly leaf: number; readonly depth: number } {
+    let node = ROOT;
     for (let depth = 0; ; depth++) {
-      visit(node);
-      if (node.keys !== null) return node;
-      const at = digit(hash, depth);
-      node = node.children[at] ??= createNode(node);
+      if (by !== 0) counts.set(node, counts.at(node) + by);
+      const first = children.at(node);
+      if (first === 0) return { leaf: node, depth };
+      node = first + digit(hash, depth);
     }
   }
 
-  function split(leaf: Node, depth: number): void {
-    const keys = leaf.keys ?? [];
+  function put(leaf: number, place: Place): void {
+    nexts.set(place, heads.at(leaf));
+    heads.set(leaf, place + 1);
+  }
+
+  function* placesOf(leaf: number): Generator<Place> {
+    for (let next = heads.at(leaf); next !== 0; ) {
+      const place = next - 1;
+      next = nexts.at(place);
+      yield place;
+    }
+  }
+
+  function take(leaf: number, place: Place): void {
+    let before = -1;
+    for (const each of placesOf(leaf)) {
+      if (each !== place) before = each;
+      else if (before < 0) return heads.set(leaf, nexts.at(place));
+      else return nexts.set(before, nexts.at(place));
+    }
+  }
+
+  function split(leaf: number, depth: number): void {
     changed.delete(leaf);
-    addToAll(leaf, leaf.sum, -1);
-    leaf.keys = null;
-    leaf.children = new Array<Node | undefined>(FANOUT);
-    for (const key of keys) {
-      const at = digit(hashOf(key), depth);
-      const child = (leaf.children[at] ??= createNode(leaf));
-      child.keys?.push(key);
-      child.count++;
+    addToAll(parents.at(leaf), leaf, -1);
+    const places = [...placesOf(leaf)];
+    heads.set(leaf, 0);
+    children.set(leaf, nodes);
+    for (let child = nodes; child < nodes + FANOUT; child++) parents.set(child, leaf + 1);
+    for (const place of places) {
+      const child = nodes + digit(hashOf(keys.keyAt(place)), depth);
+      put(child, place);
+      counts.set(child, counts.at(child) + 1);
       changed.add(child);
     }
+    nodes += FANOUT;
+    for (let lane = 0; lane < LANES; lane++) sums.set(leaf * LANES + lane, 0);
   }
 
-  function sumUp(leaf: Node): void {
-    addToAll(leaf.parent, leaf.sum, -1);
-    leaf.sum.fill(0);
-    for (const key of leaf.keys ?? []) addEntry(leaf.sum, key);
-    addToAll(leaf.parent, leaf.sum, 1);
+  function sumUp(leaf: number): void {
+    addToAll(parents.at(leaf), leaf, -1);
+    lanes.fill(0);
+    for (const place of placesOf(leaf)) addEntry(lanes, keys.keyAt(place));
+    for (let lane = 0; lane < LANES; lane++) sums.set(leaf * LANES + lane, lanes[lane] ?? 0);
+    addToAll(parents.at(leaf), leaf, 1);
+  }
+
+  /** The node's sum, to all from a parent up. @param parent and one more */
+  function addToAll(parent: number, node: number, sign: 1 | -1): void {
+    for (let each = parent; each !== 0; each = parents.at(each - 1)) {
+      for (let lane = 0; lane < LANES; lane++) {
+        const at = (each - 1) * LANES + lane;
+        sums.set(at, (sums.at(at) + sign * sums.at(node * LANES + lane)) | 0);
+      }
+    }
   }
 
   const addEntry = (sum: Int32Array, key: Key) => addHash128(sum, `${key}\0${describe(key)}`);
 
   /** The node with exactly this prefix, or the leaf that has its keys among others. */
-  function find(prefix: Prefix): { readonly node: Node | undefined; readonly exact: boolean } {
-    let node: Node | undefined = root;
+  function find(prefix: Prefix): { readonly node: number; readonly exact: boolean } {
+    let node = ROOT;
     for (let depth = 0; depth < prefix.length; depth++) {
-      if (node === undefined || node.keys !== null) return { node, exact: false };
-      node = node.children[Number.parseInt(prefix.charAt(depth), FANOUT)];
+      const first = children.at(node);
+      if (first === 0) return { node, exact: false };
+      node = first + Number.parseInt(prefix.charAt(depth), FANOUT);
     }
     return { node, exact: true };
   }
 
-  function keysBelow(prefix: Prefix): Key[] {
-    const { node } = find(prefix);
-    const all = node === undefined ? [] : [...leaves(node)].flatMap(({ keys }) => keys ?? []);
-    return all.filter((key) => hasPrefix(hashOf(key), prefix));
+  function* leavesBelow(node: number): Generator<number> {
+    const first = children.at(node);
+    if (first === 0) yield node;
+    else for (let child = first; child < first + FANOUT; child++) yield* leavesBelow(child);
   }
 
-  function digestOf(keys: readonly Key[]): Digest {
-    const sum = new Int32Array(4);
-    for (const key of keys) addEntry(sum, key);
-    return { count: keys.length, sum: toHex(sum) };
+  function keysBelow(prefix: Prefix): Key[] {
+    const found: Key[] = [];
+    for (const leaf of leavesBelow(find(prefix).node)) {
+      for (const place of placesOf(leaf)) {
+        const key = keys.keyAt(place);
+        if (hasPrefix(hashOf(key), prefix)) found.push(key);
+      }
+    }
+    return found;
+  }
+
+  function digestOf(all: readonly Key[]): Digest {
+    const sum = new Int32Array(LANES);
+    for (const key of all) addEntry(sum, key);
+    return { count: all.length, sum: toHex(sum) };
   }
 
   function digest(prefix: Prefix): Digest {
     const { node, exact } = find(prefix);
-    if (node === undefined) return { count: 0, sum: NOTHING };
-    return exact ? { count: node.count, sum: toHex(node.sum) } : digestOf(keysBelow(prefix));
+    if (!exact) return digestOf(keysBelow(prefix));
+    return { count: counts.at(node), sum: toHex(Int32Array.from({ length: LANES }, (_, lane) => sums.at(node * LANES + lane))) };
   }
 
   return {
     touch(key, isNew) {
-      let depth = -1;
-      const leaf = leafOf(hashOf(key), (node) => {
-        depth++;
-        if (isNew) node.count++;
-      });
+      const { leaf, depth } = leafOf(hashOf(key), isNew ? 1 : 0);
       changed.add(leaf);
       if (!isNew) return;
-      leaf.keys?.push(key);
-      if (leaf.count > DIGEST_LEAF_KEYS_MAX && depth < DIGEST_PREFIX_LENGTH_MAX) split(leaf, depth);
+      put(leaf, keys.find(key));
+      if (counts.at(leaf) > DIGEST_LEAF_KEYS_MAX && depth < DIGEST_PREFIX_LENGTH_MAX) split(leaf, depth);
     },
     forget(key) {
-      const leaf = leafOf(hashOf(key), (node) => void node.count--);
-      leaf.keys = leaf.keys?.filter((other) => other !== key) ?? null;
+      const { leaf } = leafOf(hashOf(key), -1);
+      take(leaf, keys.find(key));
       changed.add(leaf);
     },
     refresh(leavesMax) {
@@ -147,28 +201,15 @@ export function createDigestTree(describe: (key: Key) => string): DigestTree {
   };
 }
 
+const createNodes = (): Nodes => ({
+  counts: createColumn(Int32Array),
+  parents: createColumn(Int32Array),
+  children: createColumn(Int32Array),
+  heads: createColumn(Int32Array),
+  sums: createColumn(Int32Array),
+});
+
 const DIGITS = [..."0123456789abcdef"];
-const NOTHING = "0".repeat(32);
-
-const createNode = (parent: Node | null): Node => ({ count: 0, sum: new Int32Array(4), parent, keys: [], children: [] });
-
-function addToAll(from: Node | null, sum: Int32Array, sign: 1 | -1): void {
-  // A copy, since the sum may be that of the first node.
-  const [a = 0, b = 0, c = 0, d = 0] = sum;
-  for (let node = from; node !== null; node = node.parent) {
-    const own = node.sum;
-    own[0] = (own[0] ?? 0) + sign * a;
-    own[1] = (own[1] ?? 0) + sign * b;
-    own[2] = (own[2] ?? 0) + sign * c;
-    own[3] = (own[3] ?? 0) + sign * d;
-  }
-}
-
-function* leaves(node: Node): Generator<Node> {
-  if (node.keys !== null) yield node;
-  for (const child of node.children) if (child !== undefined) yield* leaves(child);
-}
-
 const toHex = (sum: Int32Array): string => [...sum].map((lane) => (lane >>> 0).toString(16).padStart(8, "0")).join("");
 
 const digit = (hash: number, depth: number): number => (hash >>> (28 - 4 * depth)) & 15;

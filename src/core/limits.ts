@@ -8,6 +8,8 @@
 export const SITE_NAME_LENGTH_MAX = 32;
 /** NATS refuses protocol lines above 4 KiB by default; a key shares the line with its prefix and a reply subject. */
 export const KEY_LENGTH_MAX = 3_000;
+/** Names of sites that are kept once, however often they come; anybody may invent more. */
+export const SITES_REMEMBERED_MAX = 1_024;
 /** The year 2255 in microseconds, the last integer that a JavaScript number holds exactly. */
 export const TIMESTAMP_US_MAX = Number.MAX_SAFE_INTEGER;
 

@@ -15,19 +15,14 @@ import { createAhead, isSameEntry } from "./ahead.js";
 import { type Deadlines, createDeadlines } from "./deadlines.js";
 import { type DigestTree, createDigestTree } from "./digest.js";
 import type { Key, Revision, SiteId } from "./ids.js";
-import { type Entry, type LoggedOperation, type Operation, type OperationKind, isTombstone, tombstoneOf } from "./operation.js";
-import type { Standing } from "./policy/policy.js";
+import { type KeyTable, createKeyTable } from "./key-table.js";
+import { createLoggedTable } from "./logged-table.js";
+import { type Known, createKnownTable } from "./known-table.js";
+import { type Entry, type EntryIdentity, type LoggedOperation, type Operation, type OperationKind, isTombstone, tombstoneOf } from "./operation.js";
 import { stampLocalWrite } from "./stamp.js";
 import { type Version, compareVersions, formatVersion } from "./version.js";
 
-export interface Known extends Standing {
-  /** The last revision seen of the key; 0 if the bucket holds no message of it. */
-  readonly revision: Revision;
-  /** Its deadline has passed, and nothing has been seen of the key since: the server is about to remove its message, or has. */
-  readonly isEnded?: true;
-  /** Its version says only that it stands below a lost write: it is in no log, and nobody is told of it. */
-  readonly isStandIn?: true;
-}
+export type { Known } from "./known-table.js";
 
 /** What an entry on the tail turned out to be. `logged`: a local write that the log has already. `behind`: the bucket has
  *  lost a later write of the key that the log has. */
@@ -63,7 +58,7 @@ export interface Replica {
   /** An apply whose outcome is unknown counts as landed for every later stamp of the key. */
   recordUncertain(key: Key, version: Version): void;
   /** Start only, before the tail: what the own log says of its keys. */
-  restore(logged: LoggedOperation, bucketCreated: string): void;
+  restore(logged: LoggedOperation): void;
   /** The own log names another version for a revision that we stamped, or one of a revision that the tail has not shown yet:
    *  another gateway of this site was first. */
   adopt(logged: LoggedOperation): void;
@@ -98,15 +93,16 @@ export interface ReplicaOptions {
   readonly bucketCreated?: string | null;
   /** The count of hellos now. */
   readonly moment?: () => number;
+  /** Where others keep something of the same keys. */
+  readonly keys?: KeyTable;
   /** Hears of every tombstone that is new here. */
   readonly onTombstone?: (key: Key, known: Known) => void;
 }
 
-export function createReplica(site: SiteId, { bucketCreated = null, moment = () => 0, onTombstone }: ReplicaOptions = {}): Replica {
-  const knownByKey = new Map<Key, Known>();
-  const loggedByKey = new Map<Key, LoggedOperation>();
+export function createReplica(site: SiteId, { bucketCreated = null, moment = () => 0, keys: keyTable = createKeyTable(), onTombstone }: ReplicaOptions = {}): Replica {
+  const knownByKey = createKnownTable(keyTable);
+  const logged = createLoggedTable(keyTable, bucketCreated);
   // Start only: the values among what the own log has, and what turns out to be lost.
-  const valueByKey = new Map<Key, Operation>();
   const lostByKey = new Map<Key, Operation>();
   const uncertainByKey = new Map<Key, Version>();
   // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
@@ -118,7 +114,7 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
   let messages = 0;
   // The newest of the forgotten tombstones: a write of an unknown key is above it, also where a clock has stepped back.
   let forgottenUs = 0;
-  const digests = createDigestTree((key) => describe(knownByKey.get(key)));
+  const digests = createDigestTree(keyTable, (key) => describe(knownByKey.get(key)));
   const tombstones = new Map<Key, number>();
   const deadlines: Deadlines = createDeadlines();
 
@@ -146,11 +142,11 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
 
   function drop(key: Key): void {
     messages -= Number(isThere(knownByKey.get(key)));
-    knownByKey.delete(key);
     olderByKey.delete(key);
     tombstones.delete(key);
     deadlines.set(key, null);
     digests.forget(key);
+    knownByKey.delete(key);
   }
 
   function stamp(entry: Entry & { readonly key: Key }, current: Known | undefined, causality: Causality): Observation {
@@ -224,12 +220,12 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
         } else bareByKey.set(key, revision);
         return EXPIRED;
       }
-      const logged = loggedByKey.get(key);
-      if (logged !== undefined && isBefore(entry, logged)) return fallBehind(entry, logged.operation);
-      const isLogged = logged !== undefined && isSameEntry(logged, entry);
-      const held = entry.version ?? (isLogged ? logged.operation.version : null);
+      const own = starting ? logged.captured(key) : undefined;
+      if (own !== undefined && isBefore(entry, own)) return fallBehind(entry, own.operation);
+      const isLogged = own !== undefined && isSameEntry(own, entry);
+      const held = entry.version ?? (isLogged ? own.operation.version : null);
       if (starting && held !== null && current !== undefined && isRemembered(current, held)) {
-        return fallBehind(entry, valueByKey.get(key) ?? tombstoneOf(key, current, current.base));
+        return fallBehind(entry, logged.value(key) ?? tombstoneOf(key, current, current.base));
       }
       if (entry.version !== null) {
         const base = current !== undefined && compareVersions(current.version, entry.version) === 0 ? current.base : undefined;
@@ -238,7 +234,7 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
         return ECHO;
       }
       if (isLogged) {
-        const { version, base, expiresUs } = logged.operation;
+        const { version, base, expiresUs } = own.operation;
         // The entry is there, also where its deadline has made the operation a tombstone: then it ends now.
         set(key, { version, base, kind: entry.kind, revision }, expiresUs);
         return LOGGED;
@@ -275,7 +271,7 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
 
     messages: () => messages + bareByKey.size,
     *standing() {
-      for (const [key, known] of knownByKey) if (isThere(known)) yield [key, known.revision];
+      for (const [key, known] of knownByKey.entries()) if (isThere(known)) yield [key, known.revision];
       yield* bareByKey;
     },
 
@@ -284,19 +280,17 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
       if (before === undefined || compareVersions(version, before) > 0) uncertainByKey.set(key, version);
     },
 
-    restore(logged, bucketCreated) {
-      const { operation, identity } = logged;
-      const { key, version, base, kind, expiresUs } = operation;
+    restore(found) {
+      const { key, version, base, kind, expiresUs } = found.operation;
       set(key, { version, base, kind, revision: 0 }, expiresUs);
-      if (kind === "put") valueByKey.set(key, operation);
-      if (identity?.bucketCreated === bucketCreated) loggedByKey.set(key, logged);
+      logged.add(found);
     },
 
-    adopt(logged) {
-      const { operation, identity } = logged;
+    adopt(found) {
+      const { operation, identity } = found;
       const current = knownByKey.get(operation.key);
       if (identity === null || identity.bucketCreated !== bucketCreated) return;
-      ahead.note(logged, revisionOf(operation.key));
+      ahead.note(found, revisionOf(operation.key));
       if (current?.revision !== identity.revision) return;
       const { version, base, kind, expiresUs } = operation;
       set(operation.key, { version, base, kind, revision: current.revision }, expiresUs);
@@ -308,10 +302,9 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
     },
 
     takeLost() {
-      for (const [key, operation] of valueByKey) if (revisionOf(key) === 0) missMessage(key, operation);
+      for (const operation of logged.values()) if (revisionOf(operation.key) === 0) missMessage(operation.key, operation);
       starting = false;
-      loggedByKey.clear();
-      valueByKey.clear();
+      logged.clear();
       const lost = [...lostByKey.values()];
       lostByKey.clear();
       return lost;
@@ -324,7 +317,7 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
     remember(key, version, kind) {
       const current = knownByKey.get(key);
       if (current !== undefined && compareVersions(current.version, version) >= 0) return;
-      valueByKey.delete(key);
+      logged.dropValue(key);
       set(key, { version, base: undefined, kind, revision: 0 }, null);
     },
     forget(key, version) {
@@ -342,7 +335,7 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
       }
       return keys;
     },
-    keys: () => knownByKey.size - tombstones.size,
+    keys: () => knownByKey.size() - tombstones.size,
     tombstones,
     digests,
   };
@@ -362,8 +355,8 @@ const describe = (known: Known | undefined): string =>
   known === undefined ? "" : `${formatVersion(known.version)} ${isTombstone(known) ? "tombstone" : "value"}`;
 
 /** Whether the entry was in the bucket before the one that the log names: an expiry or a lost tail has uncovered it. */
-function isBefore(entry: Entry, { operation, identity }: LoggedOperation): boolean {
-  if (identity === null || entry.revision >= identity.revision) return false;
+function isBefore(entry: Entry, { operation, identity }: { readonly operation: Operation; readonly identity: EntryIdentity }): boolean {
+  if (entry.revision >= identity.revision) return false;
   if (BigInt(entry.timestampNs) >= BigInt(identity.timestampNs)) return false;
   return entry.version === null || compareVersions(entry.version, operation.version) < 0;
 }

@@ -8,7 +8,7 @@
  * I1: versions are totally ordered, and equal versions mean the same operation.
  */
 import { type SiteId, parseSiteId } from "./ids.js";
-import { TIMESTAMP_US_MAX } from "./limits.js";
+import { SITES_REMEMBERED_MAX, TIMESTAMP_US_MAX } from "./limits.js";
 
 export interface Version {
   /** Microseconds since the epoch, 1 … 2^53 - 1. */
@@ -49,7 +49,6 @@ const DIGITS_MAX = 16;
 
 /** The few names that come again and again are checked once. Bounded: a forger may invent names without end. */
 const siteByName = new Map<string, SiteId>();
-const SITES_REMEMBERED_MAX = 1_024;
 
 function knownSite(name: string): SiteId | null {
   const known = siteByName.get(name);

@@ -14,6 +14,7 @@ import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
 import type { BucketName, Key, Sequence } from "../core/ids.js";
 import { UNANSWERED_IS_TROUBLE } from "../core/limits.js";
+import type { SequenceTable } from "../core/sequence-table.js";
 import { type EntryIdentity, type LoggedOperation, type Operation, nanosToMicros, sameIdentity } from "../core/operation.js";
 import type { AppendOutcome, Clock, OperationLog, StreamMark } from "../core/ports.js";
 import type { Replica } from "../core/replica.js";
@@ -62,7 +63,7 @@ export interface AppenderDeps {
 export interface FoundLog {
   readonly mark: StreamMark;
   /** Of each key where the log has its operation; the appender goes on with it. */
-  readonly sequenceByKey: Map<Key, Sequence>;
+  readonly sequenceByKey: SequenceTable;
 }
 
 export function createAppender(deps: AppenderDeps, { mark, sequenceByKey }: FoundLog): Appender {

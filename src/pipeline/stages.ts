@@ -2,14 +2,16 @@
  * What one run of a bucket works with: opened, loaded and wired in the order in which each needs the one before, up to the
  * tail, which brings the first entry. Nothing is begun any more once the run is over.
  */
-import { type Key, type Sequence } from "../core/ids.js";
+import type { Key } from "../core/ids.js";
 import { type KeyFilter, createKeyFilter } from "../core/key-filter.js";
+import { createKeyTable } from "../core/key-table.js";
 import type { GatewayError } from "../core/errors.js";
 import { type Entry, type EntryIdentity, type LoggedOperation, type Operation, asOfNow } from "../core/operation.js";
 import { POLICIES } from "../core/policy/registry.js";
 import type { BucketInfo, Reader, SetAside } from "../core/ports.js";
 import { type Replica, createReplica } from "../core/replica.js";
 import { type BucketMark, type Seen, cameBackWrong, createJumps } from "../core/seen.js";
+import { createSequenceTable, type SequenceTable } from "../core/sequence-table.js";
 import type { Version } from "../core/version.js";
 import { type Appender, type FoundLog, createAppender } from "./append.js";
 import { type Applier, createApplier } from "./apply.js";
@@ -168,8 +170,9 @@ async function openGround(deps: PipelineDeps, ports: PipelinePorts, run: Run): P
   const nowUs = () => Math.floor(clock.nowMs() * 1_000);
   const marks = wanted(await loadMarks({ bucket, state, peers: new Set(ports.questions.keys()), nowUs }));
   const records = createTombstoneRecords({ bucket, state, signal });
+  const keys = createKeyTable();
   const replica = createReplica(site, {
-    bucketCreated: info.created,
+    ...{ bucketCreated: info.created, keys },
     moment: () => witness.count(),
     onTombstone(key, { version, kind }) {
       if (version.site !== site) records.note(key, version, kind);
@@ -182,10 +185,10 @@ async function openGround(deps: PipelineDeps, ports: PipelinePorts, run: Run): P
   const relogger = createRelogger({ ...own, replica, guard, includes, clock, observe: deps.observe, signal });
   const restore = (logged: LoggedOperation) => {
     relogger.note(logged.operation.version);
-    replica.restore({ ...logged, operation: asOfNow(logged.operation, beganUs) }, info.created);
+    replica.restore({ ...logged, operation: asOfNow(logged.operation, beganUs) });
   };
   const beganUs = nowUs();
-  const found = wanted(await readOwnLog(ports, restore, signal));
+  const found = wanted(await readOwnLog(ports, createSequenceTable(keys), restore, signal));
   wanted(await records.load((key, version, kind) => replica.remember(key, version, kind)));
   const [gate, position] = [createKeyGate(), createTailPosition(clock)];
   const clocks = { causality, guard, relogger };
@@ -194,10 +197,10 @@ async function openGround(deps: PipelineDeps, ports: PipelinePorts, run: Run): P
 
 async function readOwnLog(
   { log }: PipelinePorts,
+  sequenceByKey: SequenceTable,
   restore: (logged: LoggedOperation) => void,
   signal: AbortSignal,
 ): Promise<FoundLog> {
-  const sequenceByKey = new Map<Key, Sequence>();
   const mark = await log.scan(1, (logged, inPlace) => {
     signal.throwIfAborted();
     restore(logged);

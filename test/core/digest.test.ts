@@ -3,12 +3,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type DigestTree, createDigestTree, hashOf } from "../../src/core/digest.js";
 import type { Key } from "../../src/core/ids.js";
+import { OWNER, createKeyTable } from "../../src/core/key-table.js";
 import { keyNamed } from "./names.js";
 
 /** A site's knowledge in miniature: key to version text. */
 function site() {
   const known = new Map<Key, string>();
-  const tree = createDigestTree((key) => known.get(key) ?? "unknown");
+  const keys = createKeyTable();
+  const tree = createDigestTree(keys, (key) => known.get(key) ?? "unknown");
   return {
     known,
     tree,
@@ -16,10 +18,14 @@ function site() {
       const named = keyNamed(key);
       const isNew = !known.has(named);
       known.set(named, version);
+      keys.claim(named, OWNER.replica);
       tree.touch(named, isNew);
     },
     drop(key: string) {
-      if (known.delete(keyNamed(key))) tree.forget(keyNamed(key));
+      const named = keyNamed(key);
+      if (!known.delete(named)) return;
+      tree.forget(named);
+      keys.release(keys.find(named), OWNER.replica);
     },
   };
 }

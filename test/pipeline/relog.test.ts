@@ -53,7 +53,7 @@ describe("looking for own versions that are ahead", () => {
   it("logs again what is far ahead, and not what will be right within a moment", async () => {
     const [far, near] = [at("far", LIMIT_US + HOUR_US, 1), at("near", LIMIT_US + 1_000_000, 2)];
     const { replica, again, look } = rig([far, near]);
-    for (const each of [far, near]) replica.restore(each, CREATED);
+    for (const each of [far, near]) replica.restore(each);
     await look();
     expect(again).toEqual(["far"]);
   });

@@ -34,7 +34,7 @@ describe("an older entry that the bucket shows in place of what the log names", 
   it.each(["put", "delete"] as const)("is a value that cannot be fetched, until the later one is back (simulator, seed 5218): a %s", async (kind) => {
     const replica = createReplica(A, { bucketCreated: "1" });
     const operation = operationAt(9, A, { key: OTHER });
-    replica.restore({ operation, identity: { bucketCreated: "1", revision: 2, timestampNs: "9000" }, sequence: 1 }, "1");
+    replica.restore({ operation, identity: { bucketCreated: "1", revision: 2, timestampNs: "9000" }, sequence: 1 });
     const entry: Entry = { ...{ kind, key: OTHER, value: new Uint8Array(0), revision: 1 }, ...{ timestampUs: 5, timestampNs: "5000", version: null, expiresUs: null } };
     expect(replica.observe({ ...entry, key: OTHER }, { aboveUs: () => 0 })).toEqual({ kind: "behind" });
     const store = { read: () => Promise.resolve(entry) } as unknown as BucketStore;

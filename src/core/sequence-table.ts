@@ -1,0 +1,26 @@
+/** Where the own log has the operation of each key: 8 bytes a key beside the key itself, which others know as well. */
+import { createColumn } from "./column.js";
+import type { Key, Sequence } from "./ids.js";
+import { type KeyTable, NO_PLACE, OWNER } from "./key-table.js";
+
+export interface SequenceTable {
+  /** Undefined where the log has none. */
+  get(key: Key): Sequence | undefined;
+  set(key: Key, sequence: Sequence): void;
+  delete(key: Key): void;
+}
+
+export function createSequenceTable(keys: KeyTable): SequenceTable {
+  const sequences = createColumn(Float64Array);
+  return {
+    get(key) {
+      const place = keys.find(key);
+      return place !== NO_PLACE && keys.isClaimed(place, OWNER.log) ? sequences.at(place) : undefined;
+    },
+    set: (key, sequence) => sequences.set(keys.claim(key, OWNER.log), sequence),
+    delete(key) {
+      const place = keys.find(key);
+      if (place !== NO_PLACE) keys.release(place, OWNER.log);
+    },
+  };
+}

@@ -1,0 +1,132 @@
+/** Packed tables answer as the maps and objects would that they stand for, whatever is done to them. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createColumn } from "../../src/core/column.js";
+import type { Key } from "../../src/core/ids.js";
+import { NO_PLACE, OWNER, type Owner, createKeyTable } from "../../src/core/key-table.js";
+import { type Known, createKnownTable } from "../../src/core/known-table.js";
+import { SITES_REMEMBERED_MAX } from "../../src/core/limits.js";
+import { createSequenceTable } from "../../src/core/sequence-table.js";
+import { keyNamed, siteNamed } from "./names.js";
+
+const anyKey = fc.integer({ min: 0, max: 60 }).map((n) => keyNamed(`some.key.of.a.length-${n}`));
+
+describe("a column", () => {
+  it("has what was set last, and 0 elsewhere, in small places and in large ones", () => {
+    const anyPlace = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 70_000 }));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(anyPlace, fc.integer({ min: 0, max: 2 ** 50 })), { maxLength: 60 }), anyPlace, (changes, other) => {
+        const [column, model] = [createColumn(Float64Array), new Map<number, number>()];
+        for (const [place, value] of changes) {
+          column.set(place, value);
+          model.set(place, value);
+        }
+        for (const place of [...model.keys(), other]) expect(column.at(place)).toBe(model.get(place) ?? 0);
+      }),
+    );
+  });
+});
+
+describe("a table of keys", () => {
+  const anyOwner = fc.constantFrom<Owner>(OWNER.replica, OWNER.log);
+  const anyChange = fc.record({ key: anyKey, owner: anyOwner, claim: fc.boolean() });
+
+  it("gives each claimed key one place of its own, as long as anybody claims it", () => {
+    fc.assert(
+      fc.property(fc.array(anyChange, { maxLength: 300 }), (changes) => {
+        const [table, model] = [createKeyTable(), new Map<Key, Set<Owner>>()];
+        for (const { key, owner, claim } of changes) {
+          const owners = model.get(key) ?? new Set<Owner>();
+          const before = table.find(key);
+          if (claim) {
+            const place = table.claim(key, owner);
+            if (before !== NO_PLACE) expect(place).toBe(before);
+            model.set(key, owners.add(owner));
+          } else if (before !== NO_PLACE) {
+            table.release(before, owner);
+            owners.delete(owner);
+            if (owners.size === 0) model.delete(key);
+          }
+        }
+        const places = [...model.keys()].map((key) => table.find(key));
+        expect([new Set(places).size, table.size()]).toEqual([model.size, model.size]);
+        expect(places.map((place) => table.keyAt(place))).toEqual([...model.keys()]);
+        for (const owner of [OWNER.replica, OWNER.log]) {
+          const expected = [...model].filter(([, owners]) => owners.has(owner)).map(([key]) => key);
+          expect([...table.claimed(owner)].map((place) => table.keyAt(place)).sort()).toEqual(expected.sort());
+        }
+      }),
+    );
+  });
+
+  it("uses places again, so that keys which come and go take no more of them", () => {
+    const table = createKeyTable();
+    for (let n = 0; n < 1_000; n++) {
+      const place = table.claim(keyNamed(`k${n}`), OWNER.log);
+      expect(place).toBe(0);
+      table.release(place, OWNER.log);
+    }
+    expect(() => table.keyAt(7)).toThrow(RangeError);
+  });
+});
+
+describe("what is known of keys", () => {
+  const anyVersion = fc.record({ ts: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), site: fc.constantFrom("a", "b", "c").map(siteNamed) });
+  const anyKnown: fc.Arbitrary<Known> = fc
+    .record({
+      version: anyVersion,
+      base: fc.oneof(fc.constant(undefined), fc.constant(null), anyVersion),
+      kind: fc.constantFrom("put", "delete", "purge"),
+      revision: fc.nat(Number.MAX_SAFE_INTEGER),
+      marks: fc.constantFrom<Pick<Known, "isEnded" | "isStandIn">>({}, { isEnded: true }, { isStandIn: true }, { isEnded: true, isStandIn: true }),
+    })
+    .map(({ marks, ...known }) => ({ ...known, ...marks }));
+
+  it("is given back as it was taken in", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(anyKey, fc.oneof(anyKnown, fc.constant(null))), { maxLength: 200 }), (changes) => {
+        const [table, model] = [createKnownTable(createKeyTable()), new Map<Key, Known>()];
+        for (const [key, known] of changes) {
+          if (known === null) {
+            table.delete(key);
+            model.delete(key);
+          } else {
+            table.set(key, known);
+            model.set(key, known);
+          }
+          expect(table.get(key)).toEqual(known ?? undefined);
+        }
+        expect(new Map(table.entries())).toEqual(model);
+        expect(table.size()).toBe(model.size);
+      }),
+    );
+  });
+
+  it("has every site's name, however many there are", () => {
+    const table = createKnownTable(createKeyTable());
+    const known = (n: number): Known => ({ version: { ts: n + 1, site: siteNamed(`s${n}`) }, base: null, kind: "put", revision: n });
+    const all = Array.from({ length: SITES_REMEMBERED_MAX + 20 }, (_, n) => n);
+    for (const n of all) table.set(keyNamed(`k${n}`), known(n));
+    for (const n of all) expect(table.get(keyNamed(`k${n}`))).toEqual(known(n));
+    table.set(keyNamed(`k${all.length - 1}`), known(0));
+    expect(table.get(keyNamed(`k${all.length - 1}`))).toEqual(known(0));
+  });
+});
+
+describe("where the log has keys", () => {
+  it("is told beside what others keep of the same keys, and forgotten without them", () => {
+    const keys = createKeyTable();
+    const [table, known, key] = [createSequenceTable(keys), createKnownTable(keys), keyNamed("k")];
+    const value: Known = { version: { ts: 1, site: siteNamed("a") }, base: null, kind: "put", revision: 3 };
+    known.set(key, value);
+    expect(table.get(key)).toBeUndefined();
+    table.set(key, 7);
+    known.delete(key);
+    expect([table.get(key), known.get(key)]).toEqual([7, undefined]);
+    known.set(key, value);
+    table.delete(key);
+    expect([table.get(key), known.get(key)]).toEqual([undefined, value]);
+    known.delete(key);
+    expect(keys.size()).toBe(0);
+  });
+});
