@@ -101,8 +101,9 @@ export interface ReplicaOptions {
 
 export function createReplica(site: SiteId, { bucketCreated = null, moment = () => 0, keys: keyTable = createKeyTable(), onTombstone }: ReplicaOptions = {}): Replica {
   const knownByKey = createKnownTable(keyTable);
+  // Start only: what the own log has.
   const logged = createLoggedTable(keyTable, bucketCreated);
-  // Start only: the values among what the own log has, and what turns out to be lost.
+  // Start only: what turns out to be lost.
   const lostByKey = new Map<Key, Operation>();
   const uncertainByKey = new Map<Key, Version>();
   // Keys of which nothing is known but that the server has removed an entry: no version, yet a place to write at.
