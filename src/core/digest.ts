@@ -11,7 +11,7 @@
 import { type Column, createColumn } from "./column.js";
 import { addHash128 } from "./hash.js";
 import type { Key } from "./ids.js";
-import type { KeyTable, Place } from "./key-table.js";
+import { type KeyTable, OWNER, type Place } from "./key-table.js";
 import { DIGEST_LEAF_KEYS_MAX, DIGEST_PREFIX_LENGTH_MAX } from "./limits.js";
 
 /** Hexadecimal digits; empty for everything. */
@@ -178,12 +178,12 @@ export function createDigestTree(keys: Pick<KeyTable, "find" | "keyAt">, describ
       const { leaf, depth } = leafOf(hashOf(key), isNew ? 1 : 0);
       changed.add(leaf);
       if (!isNew) return;
-      put(leaf, keys.find(key));
+      put(leaf, keys.find(key, OWNER.replica));
       if (counts.at(leaf) > DIGEST_LEAF_KEYS_MAX && depth < DIGEST_PREFIX_LENGTH_MAX) split(leaf, depth);
     },
     forget(key) {
       const { leaf } = leafOf(hashOf(key), -1);
-      take(leaf, keys.find(key));
+      take(leaf, keys.find(key, OWNER.replica));
       changed.add(leaf);
     },
     refresh(leavesMax) {

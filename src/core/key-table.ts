@@ -9,7 +9,7 @@ import type { Key } from "./ids.js";
 /** Where a key's facts stand. */
 export type Place = number;
 
-/** Of keys that have none. */
+/** Of keys that have none, or none that the asking owner claims. */
 export const NO_PLACE: Place = -1;
 
 /** Who keeps something of a key: bits, since several may. */
@@ -17,12 +17,12 @@ export const OWNER = Object.freeze({ replica: 1, log: 2, start: 4 });
 export type Owner = (typeof OWNER)[keyof typeof OWNER];
 
 export interface KeyTable {
-  find(key: Key): Place;
+  /** The key's place, where the owner claims it. */
+  find(key: Key, owner: Owner): Place;
   keyAt(place: Place): Key;
   /** The key's place, which it keeps until the owner releases it. */
   claim(key: Key, owner: Owner): Place;
   release(place: Place, owner: Owner): void;
-  isClaimed(place: Place, owner: Owner): boolean;
   /** The places that an owner claims, in no order that means anything. */
   claimed(owner: Owner): Iterable<Place>;
   size(): number;
@@ -30,13 +30,15 @@ export interface KeyTable {
 
 export function createKeyTable(): KeyTable {
   const placeByKey = new Map<Key, Place>();
-  const keys: Key[] = [];
+  const keys: (Key | undefined)[] = [];
   const free: Place[] = [];
   const owners: Column = createColumn(Uint8Array);
   // One after the other asks about the same key, and among millions each look misses every cache.
   let [lastKey, lastPlace]: [Key | null, Place] = [null, NO_PLACE];
 
-  function find(key: Key): Place {
+  const has = (owner: Owner, place: Place) => (owners.at(place) & owner) !== 0;
+
+  function placeOf(key: Key): Place {
     if (key === lastKey) return lastPlace;
     lastPlace = placeByKey.get(key) ?? NO_PLACE;
     lastKey = key;
@@ -53,14 +55,17 @@ export function createKeyTable(): KeyTable {
   }
 
   return {
-    find,
+    find(key, owner) {
+      const place = placeOf(key);
+      return place !== NO_PLACE && has(owner, place) ? place : NO_PLACE;
+    },
     keyAt(place) {
       const key = keys[place];
       if (key === undefined) throw new RangeError(`no key stands at ${place}`);
       return key;
     },
     claim(key, owner) {
-      const found = find(key);
+      const found = placeOf(key);
       const place = found === NO_PLACE ? add(key) : found;
       owners.set(place, owners.at(place) | owner);
       return place;
@@ -69,13 +74,14 @@ export function createKeyTable(): KeyTable {
       const left = owners.at(place) & ~owner;
       owners.set(place, left);
       const key = keys[place];
-      if (left !== 0 || key === undefined || !placeByKey.delete(key)) return;
+      if (left !== 0 || key === undefined) return;
+      placeByKey.delete(key);
+      keys[place] = undefined;
       free.push(place);
       lastKey = null;
     },
-    isClaimed: (place, owner) => (owners.at(place) & owner) !== 0,
     *claimed(owner) {
-      for (const place of placeByKey.values()) if ((owners.at(place) & owner) !== 0) yield place;
+      for (const place of placeByKey.values()) if (has(owner, place)) yield place;
     },
     size: () => placeByKey.size,
   };

@@ -51,18 +51,13 @@ export function createKnownTable(keys: KeyTable, owner: Owner = OWNER.replica): 
     return { ...known, ...((bits & IS_ENDED) !== 0 ? { isEnded: true } : {}), ...((bits & IS_STAND_IN) !== 0 ? { isStandIn: true } : {}) };
   }
 
-  const placeOf = (key: Key): Place => {
-    const place = keys.find(key);
-    return place !== NO_PLACE && keys.isClaimed(place, owner) ? place : NO_PLACE;
-  };
-
   return {
     get(key) {
-      const place = placeOf(key);
+      const place = keys.find(key, owner);
       return place === NO_PLACE ? undefined : read(place);
     },
     set(key, { version, base, kind, revision, isEnded, isStandIn }) {
-      if (placeOf(key) === NO_PLACE) size++;
+      if (keys.find(key, owner) === NO_PLACE) size++;
       const place = keys.claim(key, owner);
       versions.set(place, version);
       if (base !== null && base !== undefined) bases.set(place, base);
@@ -71,7 +66,7 @@ export function createKnownTable(keys: KeyTable, owner: Owner = OWNER.replica): 
       flags.set(place, KINDS.indexOf(kind) | ofBase | (isEnded === true ? IS_ENDED : 0) | (isStandIn === true ? IS_STAND_IN : 0));
     },
     delete(key) {
-      const place = placeOf(key);
+      const place = keys.find(key, owner);
       if (place === NO_PLACE) return;
       size--;
       keys.release(place, owner);

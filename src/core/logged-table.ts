@@ -5,7 +5,7 @@
 import { createColumn } from "./column.js";
 import type { Key } from "./ids.js";
 import { type KeyTable, NO_PLACE, OWNER, type Place } from "./key-table.js";
-import { createKnownTable } from "./known-table.js";
+import { type Known, createKnownTable } from "./known-table.js";
 import { type EntryIdentity, type LoggedOperation, NO_BYTES, type Operation } from "./operation.js";
 
 export interface LoggedTable {
@@ -27,48 +27,42 @@ export function createLoggedTable(keys: KeyTable, bucketCreated: string | null):
   let columns = createColumns();
   const operations = createKnownTable(keys, OWNER.start);
 
-  const placeOf = (key: Key): Place => {
-    const place = keys.find(key);
-    return place !== NO_PLACE && keys.isClaimed(place, OWNER.start) ? place : NO_PLACE;
-  };
+  const placeOf = (key: Key): Place => keys.find(key, OWNER.start);
 
-  function read(key: Key, place: Place): Operation | undefined {
+  function operationOf(key: Key, { version, base, kind }: Known): Operation {
+    return { kind, key, value: NO_BYTES, version, base, expiresUs: columns.expires.at(placeOf(key)) || null };
+  }
+
+  function valueOf(key: Key): Operation | undefined {
     const known = operations.get(key);
-    if (known === undefined) return undefined;
-    const { version, base, kind } = known;
-    return { kind, key, value: NO_BYTES, version, base, expiresUs: columns.expires.at(place) || null };
+    return known?.kind === "put" && columns.isDropped.at(placeOf(key)) === 0 ? operationOf(key, known) : undefined;
   }
 
   return {
     add({ operation, identity }) {
       const { key, kind, version, base, expiresUs } = operation;
-      const isHere = identity !== null && identity.bucketCreated === bucketCreated;
-      operations.set(key, { version, base, kind, revision: isHere ? identity.revision : 0 });
-      const place = keys.find(key);
+      const here = identity?.bucketCreated === bucketCreated ? identity : null;
+      operations.set(key, { version, base, kind, revision: here?.revision ?? ELSEWHERE });
+      const place = placeOf(key);
       columns.expires.set(place, expiresUs ?? 0);
       columns.isDropped.set(place, 0);
-      columns.isHere.set(place, Number(isHere));
-      if (!isHere) return;
-      columns.seconds.set(place, Number(identity.timestampNs.slice(0, -9)));
-      columns.nanos.set(place, Number(identity.timestampNs.slice(-9)));
+      if (here === null) return;
+      columns.seconds.set(place, Number(here.timestampNs.slice(0, -9)));
+      columns.nanos.set(place, Number(here.timestampNs.slice(-9)));
     },
     captured(key) {
+      const known = operations.get(key);
+      if (known === undefined || known.revision === ELSEWHERE || bucketCreated === null) return undefined;
       const place = placeOf(key);
-      const operation = place === NO_PLACE || columns.isHere.at(place) === 0 ? undefined : read(key, place);
-      if (operation === undefined || bucketCreated === null) return undefined;
       const [seconds, nanos] = [columns.seconds.at(place), columns.nanos.at(place)];
       const timestampNs = seconds === 0 ? `${nanos}` : `${seconds}${String(nanos).padStart(9, "0")}`;
-      return { operation, identity: { bucketCreated, revision: operations.get(key)?.revision ?? 0, timestampNs } };
+      return { operation: operationOf(key, known), identity: { bucketCreated, revision: known.revision, timestampNs } };
     },
-    value(key) {
-      const place = placeOf(key);
-      const operation = place === NO_PLACE || columns.isDropped.at(place) === 1 ? undefined : read(key, place);
-      return operation?.kind === "put" ? operation : undefined;
-    },
+    value: valueOf,
     *values() {
       for (const place of keys.claimed(OWNER.start)) {
-        const operation = columns.isDropped.at(place) === 1 ? undefined : read(keys.keyAt(place), place);
-        if (operation?.kind === "put") yield operation;
+        const value = valueOf(keys.keyAt(place));
+        if (value !== undefined) yield value;
       }
     },
     dropValue(key) {
@@ -82,11 +76,13 @@ export function createLoggedTable(keys: KeyTable, bucketCreated: string | null):
   };
 }
 
+/** In place of a revision: it was captured in another life of the bucket, or nobody says where. */
+const ELSEWHERE = 0;
+
 const createColumns = () => ({
   expires: createColumn(Float64Array),
   // The server's time of the message, in two parts: nanoseconds since the epoch are too many for a number.
   seconds: createColumn(Float64Array),
   nanos: createColumn(Int32Array),
-  isHere: createColumn(Uint8Array),
   isDropped: createColumn(Uint8Array),
 });

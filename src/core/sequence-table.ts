@@ -14,12 +14,12 @@ export function createSequenceTable(keys: KeyTable): SequenceTable {
   const sequences = createColumn(Float64Array);
   return {
     get(key) {
-      const place = keys.find(key);
-      return place !== NO_PLACE && keys.isClaimed(place, OWNER.log) ? sequences.at(place) : undefined;
+      const place = keys.find(key, OWNER.log);
+      return place === NO_PLACE ? undefined : sequences.at(place);
     },
     set: (key, sequence) => sequences.set(keys.claim(key, OWNER.log), sequence),
     delete(key) {
-      const place = keys.find(key);
+      const place = keys.find(key, OWNER.log);
       if (place !== NO_PLACE) keys.release(place, OWNER.log);
     },
   };

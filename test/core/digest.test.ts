@@ -25,7 +25,7 @@ function site() {
       const named = keyNamed(key);
       if (!known.delete(named)) return;
       tree.forget(named);
-      keys.release(keys.find(named), OWNER.replica);
+      keys.release(keys.find(named, OWNER.replica), OWNER.replica);
     },
   };
 }

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createColumn } from "../../src/core/column.js";
 import type { Key } from "../../src/core/ids.js";
-import { NO_PLACE, OWNER, type Owner, createKeyTable } from "../../src/core/key-table.js";
+import { type KeyTable, NO_PLACE, OWNER, type Owner, createKeyTable } from "../../src/core/key-table.js";
 import { type Known, createKnownTable } from "../../src/core/known-table.js";
 import { SITES_REMEMBERED_MAX } from "../../src/core/limits.js";
 import { createSequenceTable } from "../../src/core/sequence-table.js";
@@ -28,7 +28,9 @@ describe("a column", () => {
 });
 
 describe("a table of keys", () => {
-  const anyOwner = fc.constantFrom<Owner>(OWNER.replica, OWNER.log);
+  const OWNERS = [OWNER.replica, OWNER.log];
+  const placeOf = (table: KeyTable, key: Key) => Math.max(...OWNERS.map((owner) => table.find(key, owner)));
+  const anyOwner = fc.constantFrom<Owner>(...OWNERS);
   const anyChange = fc.record({ key: anyKey, owner: anyOwner, claim: fc.boolean() });
 
   it("gives each claimed key one place of its own, as long as anybody claims it", () => {
@@ -37,7 +39,7 @@ describe("a table of keys", () => {
         const [table, model] = [createKeyTable(), new Map<Key, Set<Owner>>()];
         for (const { key, owner, claim } of changes) {
           const owners = model.get(key) ?? new Set<Owner>();
-          const before = table.find(key);
+          const before = placeOf(table, key);
           if (claim) {
             const place = table.claim(key, owner);
             if (before !== NO_PLACE) expect(place).toBe(before);
@@ -45,13 +47,17 @@ describe("a table of keys", () => {
           } else if (before !== NO_PLACE) {
             table.release(before, owner);
             owners.delete(owner);
-            if (owners.size === 0) model.delete(key);
+            if (owners.size === 0) {
+              model.delete(key);
+              expect(() => table.keyAt(before)).toThrow(RangeError);
+            }
           }
         }
-        const places = [...model.keys()].map((key) => table.find(key));
+        const places = [...model.keys()].map((key) => placeOf(table, key));
         expect([new Set(places).size, table.size()]).toEqual([model.size, model.size]);
         expect(places.map((place) => table.keyAt(place))).toEqual([...model.keys()]);
-        for (const owner of [OWNER.replica, OWNER.log]) {
+        for (const [key, owners] of model) expect(OWNERS.filter((owner) => table.find(key, owner) !== NO_PLACE)).toEqual(OWNERS.filter((owner) => owners.has(owner)));
+        for (const owner of OWNERS) {
           const expected = [...model].filter(([, owners]) => owners.has(owner)).map(([key]) => key);
           expect([...table.claimed(owner)].map((place) => table.keyAt(place)).sort()).toEqual(expected.sort());
         }
