@@ -5,7 +5,8 @@
  *
  * A refused write means that the key stands elsewhere. Above our revision: a local write that the tail has not shown
  * yet; wait for it, bounded, and decide again. Below: the message vanished without an event; stand where the server
- * says and try again, unless the bucket itself has gone back, where that may be a write that nobody has seen. No answer: it may have landed, and counts so for every later stamp of the key.
+ * says and try again, unless the bucket itself has gone back, where that may be a write that nobody has seen. No answer: it
+ * may have landed, and counts so for every later stamp of the key.
  *
  * A local write decides only when it is in the log. Else a gateway that dies here leaves an apply on its way that was
  * decided against a version which nobody knows: its successor may give the write a higher one, and log it. And another

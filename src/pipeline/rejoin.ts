@@ -1,7 +1,7 @@
 /**
  * A site whose bucket came back wrong, or that was away from the list of sites: peers tell it so (`core/seen.ts`), and it hears
- * that before it answers. Until every peer has been compared with, it is *rejoining*, and says so; peers then take nothing
- * from it that is older than `tombstoneTtl` and of which they know nothing. Afterwards it is believed again.
+ * that before it answers. Until every peer has been compared with, it is *rejoining*, and says so; in rounds peers then take
+ * nothing from it that is older than `tombstoneTtl` and of which they know nothing. Afterwards it is believed again.
  *
  * What no peer knows, is older than `tombstoneTtl`, and was here before, is a ghost: it had been deleted everywhere, and its
  * tombstone swept. It is set aside with its value, to be listed, written again or dropped, and never replicated. All else is

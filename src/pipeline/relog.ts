@@ -93,9 +93,7 @@ export function createRelogger(deps: RelogDeps): Relogger {
       for (const [at, [key, version]] of some.entries()) {
         if (signal.aborted) return;
         const entry = await deps.store.read(key);
-        const logged = unlogged.has(key) ? null : await log.read(key);
-        if (logged !== null) takeOver(logged);
-        const written = unlogged.has(key) ? asLogged(key, entry) : logged;
+        const written = unlogged.has(key) ? asLogged(key, entry) : await readOwn(key);
         // A later write has come meanwhile, and was noted.
         if (written !== null && compareVersions(written.operation.version, version) !== 0) continue;
         if (written !== null && relog(writers, written, entry, newest[at] ?? 0)) done++;
@@ -105,6 +103,12 @@ export function createRelogger(deps: RelogDeps): Relogger {
     highestUs = Math.max(restUs, notedUs);
     inVain = 0;
     if (done > 0) deps.observe({ type: "relogged", bucket: deps.bucket, keys: done });
+  }
+
+  async function readOwn(key: Key): Promise<LoggedOperation | null> {
+    const logged = await log.read(key);
+    if (logged !== null) takeOver(logged);
+    return logged;
   }
 
   /** Another gateway of this site has logged the entry again: what is known of it here is ahead no more. */
