@@ -129,12 +129,12 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
       const isBack = operation.site === site && operation.bucket === bucket && back.includes(operation.sequence);
       if (!isBack || lost.has(operation) || !purged.delete(operation)) continue;
       returned.add(operation);
-      name(operation, order);
+      nameEntry(operation, order);
     }
   }
 
   /** The entry has the operation's version from here on. */
-  function name(operation: Logged, order: number): void {
+  function nameEntry(operation: Logged, order: number): void {
     const { entry, version } = operation;
     if (entry?.by !== "client") return;
     if (loggedAs.has(entry)) entry.earlier.push({ version: entry.version, until: order });
@@ -170,7 +170,7 @@ export function createLedger(history: readonly Happening[], setup: Setup): Ledge
     if (isAgain) again.add(operation);
     // The same of a version far ahead, which others do know.
     if (entry.version !== null && clocks.isBroughtDown(entry.version, version)) bringDown(entry);
-    name(operation, order);
+    nameEntry(operation, order);
   }
 
   for (const [order, happening] of history.entries()) {
