@@ -65,7 +65,6 @@ function gateway(stage, { role, site, peer, port }) {
     async stop() {
       if (child !== undefined) await stage.stop(child);
     },
-    metrics: async () => (await ask("metrics")).text(),
     reconcile: async (/** @type {string} */ bucket) => void (await ask(`api/v1/buckets/${bucket}/reconcile`, "POST")),
     /**
      * Until it says of each of these buckets, and of no other, that it is live.

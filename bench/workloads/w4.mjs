@@ -2,6 +2,7 @@
  * W4, reconcile: two sites that hold the same keys, and then ten that only A has and that no operation log tells of. Both
  * times B asks A; bytes are those of B's connection to A's server, both ways, with protocol and values.
  */
+import { headers } from "@nats-io/transport-node";
 import { fill, untilEqual } from "../fill.mjs";
 import { rounded } from "../figures.mjs";
 import { createGateways } from "../gateways.mjs";
@@ -9,7 +10,6 @@ import { startMeter } from "../measure.mjs";
 import { BUCKET, BUCKET_STREAM, SUBJECT_PREFIX } from "../sites.mjs";
 import { nowMs, until } from "../wait.mjs";
 import { settle } from "./workload.mjs";
-import { headers } from "@nats-io/transport-node";
 
 const DIFFERENCES = 10;
 const REPAIRED_WITHIN_MS = 60_000;
@@ -17,7 +17,7 @@ const LOOK_EVERY_MS = 5;
 /** What a gateway writes beside a value that came from a peer: such an entry is not logged, so only reconcile finds it. */
 const VERSION_HEADER = "Kvgw-Version";
 
-/** @import { Site, Sites } from "../sites.mjs" */
+/** @import { Sites } from "../sites.mjs" */
 
 /** @type {import("./workload.mjs").Workload} */
 export const w4 = {
@@ -36,6 +36,7 @@ export const w4 = {
     const equalTo = await traffic(sites, gateways.b.site);
 
     await differ(sites, keys, valueBytes);
+    // A's gateway knows of them before the round begins.
     await settle(stage);
     const from = await traffic(sites, gateways.b.site);
     const beganMs = nowMs();
@@ -65,7 +66,6 @@ export const w4 = {
  * @param {number} valueBytes
  */
 async function differ({ a }, keys, valueBytes) {
-  // Known to the gateway there before a round begins.
   for (let n = 0; n < DIFFERENCES; n++) {
     const set = headers();
     set.set(VERSION_HEADER, `${Date.now() * 1_000} site-a`);

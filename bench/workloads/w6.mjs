@@ -19,7 +19,7 @@ const LOOK_EVERY_MS = 200;
 const MAKING = 16;
 
 /** @import { Gateways } from "../gateways.mjs" */
-/** @import { Site, Sites } from "../sites.mjs" */
+/** @import { Sites } from "../sites.mjs" */
 /** @import { Stage } from "../stage.mjs" */
 
 /** @type {import("./workload.mjs").Workload} */
