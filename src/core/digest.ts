@@ -9,7 +9,7 @@
  * keys everywhere. Bounded by the number of keys, of which each takes 4 bytes here, and some 5 more for its part of the nodes.
  */
 import { type Column, createColumn } from "./column.js";
-import { addHash128 } from "./hash.js";
+import { addHash128, hash32 } from "./hash.js";
 import type { Key } from "./ids.js";
 import { type KeyTable, OWNER, type Place } from "./key-table.js";
 import { DIGEST_LEAF_KEYS_MAX, DIGEST_PREFIX_LENGTH_MAX } from "./limits.js";
@@ -55,7 +55,7 @@ interface Nodes {
 
 /** @param keys where every known key has its place
  *  @param describe version and kind of a known key as text; what it answers may only change with a `touch` */
-export function createDigestTree(keys: Pick<KeyTable, "find" | "keyAt">, describe: (key: Key) => string): DigestTree {
+export function createDigestTree(keys: Pick<KeyTable, "find" | "keyAt" | "hashAt">, describe: (place: Place) => string): DigestTree {
   const { counts, parents, children, heads, sums } = createNodes();
   // Of each key, the one that comes after it in its leaf, and one more.
   const nexts = createColumn(Int32Array);
@@ -104,7 +104,7 @@ export function createDigestTree(keys: Pick<KeyTable, "find" | "keyAt">, describ
     children.set(leaf, nodes);
     for (let child = nodes; child < nodes + FANOUT; child++) parents.set(child, leaf + 1);
     for (const place of places) {
-      const child = nodes + digit(hashOf(keys.keyAt(place)), depth);
+      const child = nodes + digit(keys.hashAt(place), depth);
       put(child, place);
       counts.set(child, counts.at(child) + 1);
       changed.add(child);
@@ -116,7 +116,7 @@ export function createDigestTree(keys: Pick<KeyTable, "find" | "keyAt">, describ
   function sumUp(leaf: number): void {
     addToAll(parents.at(leaf), leaf, -1);
     lanes.fill(0);
-    for (const place of placesOf(leaf)) addEntry(lanes, keys.keyAt(place));
+    for (const place of placesOf(leaf)) addEntry(lanes, place);
     for (let lane = 0; lane < LANES; lane++) sums.set(leaf * LANES + lane, lanes[lane] ?? 0);
     addToAll(parents.at(leaf), leaf, 1);
   }
@@ -131,7 +131,7 @@ export function createDigestTree(keys: Pick<KeyTable, "find" | "keyAt">, describ
     }
   }
 
-  const addEntry = (sum: Int32Array, key: Key) => addHash128(sum, `${key}\0${describe(key)}`);
+  const addEntry = (sum: Int32Array, place: Place) => addHash128(sum, `${keys.keyAt(place)}\0${describe(place)}`);
 
   /** The node with exactly this prefix, or the leaf that has its keys among others. */
   function find(prefix: Prefix): { readonly node: number; readonly exact: boolean } {
@@ -150,40 +150,39 @@ export function createDigestTree(keys: Pick<KeyTable, "find" | "keyAt">, describ
     else for (let child = first; child < first + FANOUT; child++) yield* leavesBelow(child);
   }
 
-  function keysBelow(prefix: Prefix): Key[] {
-    const found: Key[] = [];
+  function placesBelow(prefix: Prefix): Place[] {
+    const found: Place[] = [];
     for (const leaf of leavesBelow(find(prefix).node)) {
-      for (const place of placesOf(leaf)) {
-        const key = keys.keyAt(place);
-        if (hasPrefix(hashOf(key), prefix)) found.push(key);
-      }
+      for (const place of placesOf(leaf)) if (hasPrefix(keys.hashAt(place), prefix)) found.push(place);
     }
     return found;
   }
 
-  function digestOf(all: readonly Key[]): Digest {
+  function digestOf(all: readonly Place[]): Digest {
     const sum = new Int32Array(LANES);
-    for (const key of all) addEntry(sum, key);
+    for (const place of all) addEntry(sum, place);
     return { count: all.length, sum: toHex(sum) };
   }
 
   function digest(prefix: Prefix): Digest {
     const { node, exact } = find(prefix);
-    if (!exact) return digestOf(keysBelow(prefix));
+    if (!exact) return digestOf(placesBelow(prefix));
     return { count: counts.at(node), sum: toHex(Int32Array.from({ length: LANES }, (_, lane) => sums.at(node * LANES + lane))) };
   }
 
   return {
     touch(key, isNew) {
-      const { leaf, depth } = leafOf(hashOf(key), isNew ? 1 : 0);
+      const place = keys.find(key, OWNER.replica);
+      const { leaf, depth } = leafOf(keys.hashAt(place), isNew ? 1 : 0);
       changed.add(leaf);
       if (!isNew) return;
-      put(leaf, keys.find(key, OWNER.replica));
+      put(leaf, place);
       if (counts.at(leaf) > DIGEST_LEAF_KEYS_MAX && depth < DIGEST_PREFIX_LENGTH_MAX) split(leaf, depth);
     },
     forget(key) {
-      const { leaf } = leafOf(hashOf(key), -1);
-      take(leaf, keys.find(key, OWNER.replica));
+      const place = keys.find(key, OWNER.replica);
+      const { leaf } = leafOf(keys.hashAt(place), -1);
+      take(leaf, place);
       changed.add(leaf);
     },
     refresh(leavesMax) {
@@ -197,7 +196,10 @@ export function createDigestTree(keys: Pick<KeyTable, "find" | "keyAt">, describ
     },
     digest,
     children: (prefix) => DIGITS.map((at) => digest(prefix + at)),
-    keys: (prefix) => keysBelow(prefix).sort((a, b) => hashOf(a) - hashOf(b) || (a < b ? -1 : 1)),
+    keys: (prefix) =>
+      placesBelow(prefix)
+        .map((place) => keys.keyAt(place))
+        .sort((a, b) => hash32(a) - hash32(b) || (a < b ? -1 : 1)),
   };
 }
 
@@ -215,13 +217,3 @@ const toHex = (sum: Int32Array): string => [...sum].map((lane) => (lane >>> 0).t
 const digit = (hash: number, depth: number): number => (hash >>> (28 - 4 * depth)) & 15;
 
 const hasPrefix = (hash: number, prefix: Prefix): boolean => hash.toString(16).padStart(8, "0").startsWith(prefix);
-
-/** Where a key stands in the tree, 32 bits: FNV-1a with a final mix, since nearby keys must not come to stand together.
- *  It only spreads; equality rests on the sums. */
-export function hashOf(key: Key): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}

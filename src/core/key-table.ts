@@ -1,16 +1,19 @@
 /**
  * A number for each key that anything is kept of, so that facts about keys can stand in columns (`column.ts`). Several owners
  * share one table; a key has its number as long as one of them claims it, and numbers are used again. Bounded by what the
- * owners keep.
+ * owners keep. No string is kept of any key, and so the heap, and the garbage collector's work, do not grow with the keys.
  */
 import { type Column, createColumn } from "./column.js";
+import { hash32 } from "./hash.js";
 import type { Key } from "./ids.js";
+import { createKeyTexts } from "./key-texts.js";
+import { NONE, createPlaceIndex } from "./place-index.js";
 
 /** Where a key's facts stand. */
 export type Place = number;
 
 /** Of keys that have none, or none that the asking owner claims. */
-export const NO_PLACE: Place = -1;
+export const NO_PLACE: Place = NONE;
 
 /** Who keeps something of a key: bits, since several may. */
 export const OWNER = Object.freeze({ replica: 1, log: 2, start: 4 });
@@ -20,72 +23,69 @@ export interface KeyTable {
   /** The key's place, where the owner claims it. */
   find(key: Key, owner: Owner): Place;
   keyAt(place: Place): Key;
+  /** `hash32` of the key that stands there. */
+  hashAt(place: Place): number;
   /** The key's place, which it keeps until the owner releases it. */
   claim(key: Key, owner: Owner): Place;
   release(place: Place, owner: Owner): void;
-  /** The places that an owner claims, in no order that means anything. */
+  /** The places that an owner claims, in no order that means anything. Those may be released meanwhile. */
   claimed(owner: Owner): Iterable<Place>;
   size(): number;
 }
 
 export function createKeyTable(): KeyTable {
-  const placeByKey = new Map<Key, Place>();
-  const keys: (Key | undefined)[] = [];
-  const free: Place[] = [];
+  const texts = createKeyTexts();
+  const index = createPlaceIndex();
   const owners: Column = createColumn(Uint8Array);
+  const free: Place[] = [];
+  let top = 0;
   // One after the other asks about the same key, and among millions each look misses every cache.
-  let [lastKey, lastPlace]: [Key | null, Place] = [null, NO_PLACE];
+  let last: { readonly key: Key | null; readonly hash: number; readonly place: Place } = { key: null, hash: 0, place: NO_PLACE };
 
   const has = (owner: Owner, place: Place) => (owners.at(place) & owner) !== 0;
 
-  function placeOf(key: Key): Place {
-    if (key === lastKey) return lastPlace;
-    lastPlace = placeByKey.get(key) ?? NO_PLACE;
-    lastKey = key;
-    return lastPlace;
+  function look(key: Key): typeof last {
+    if (key === last.key) return last;
+    const hash = hash32(key) | 0;
+    let place = index.first(hash);
+    while (place !== NO_PLACE && !(index.hashAt(place) === hash && texts.is(place, key))) place = index.next(place);
+    return (last = { key, hash, place });
   }
 
-  function add(key: Key): Place {
-    const place = free.pop() ?? keys.length;
-    const own = ownText(key);
-    keys[place] = own;
-    placeByKey.set(own, place);
-    lastKey = null;
+  function add(key: Key, hash: number): Place {
+    const place = free.pop() ?? top++;
+    texts.put(place, key);
+    index.add(hash, place);
+    last = { key, hash, place };
     return place;
   }
 
   return {
     find(key, owner) {
-      const place = placeOf(key);
+      const { place } = look(key);
       return place !== NO_PLACE && has(owner, place) ? place : NO_PLACE;
     },
-    keyAt(place) {
-      const key = keys[place];
-      if (key === undefined) throw new RangeError(`no key stands at ${place}`);
-      return key;
-    },
+    keyAt: (place) => texts.at(place),
+    hashAt: (place) => index.hashAt(place) >>> 0,
     claim(key, owner) {
-      const found = placeOf(key);
-      const place = found === NO_PLACE ? add(key) : found;
+      const { hash, place: found } = look(key);
+      const place = found === NO_PLACE ? add(key, hash) : found;
       owners.set(place, owners.at(place) | owner);
       return place;
     },
     release(place, owner) {
-      const left = owners.at(place) & ~owner;
+      const before = owners.at(place);
+      const left = before & ~owner;
       owners.set(place, left);
-      const key = keys[place];
-      if (left !== 0 || key === undefined) return;
-      placeByKey.delete(key);
-      keys[place] = undefined;
+      if (left !== 0 || before === 0) return;
+      index.remove(place);
+      texts.remove(place);
       free.push(place);
-      lastKey = null;
+      last = { key: null, hash: 0, place: NO_PLACE };
     },
     *claimed(owner) {
-      for (const place of placeByKey.values()) if (has(owner, place)) yield place;
+      for (let place = 0; place < top; place++) if (has(owner, place)) yield place;
     },
-    size: () => placeByKey.size,
+    size: () => index.size(),
   };
 }
-
-/** The key by itself: a part of a longer text keeps all of that in memory. */
-const ownText = (key: Key): Key => Buffer.from(key, "latin1").toString("latin1") as Key;

@@ -21,6 +21,8 @@ export interface Known extends Standing {
 
 export interface KnownTable {
   get(key: Key): Known | undefined;
+  /** @param place of a key that is known */
+  at(place: Place): Known;
   set(key: Key, known: Known): void;
   delete(key: Key): void;
   entries(): Iterable<readonly [Key, Known]>;
@@ -56,6 +58,7 @@ export function createKnownTable(keys: KeyTable, owner: Owner = OWNER.replica): 
       const place = keys.find(key, owner);
       return place === NO_PLACE ? undefined : read(place);
     },
+    at: read,
     set(key, { version, base, kind, revision, isEnded, isStandIn }) {
       if (keys.find(key, owner) === NO_PLACE) size++;
       const place = keys.claim(key, owner);

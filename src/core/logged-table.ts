@@ -25,7 +25,7 @@ export interface LoggedTable {
 /** @param bucketCreated which life of the bucket this is */
 export function createLoggedTable(keys: KeyTable, bucketCreated: string | null): LoggedTable {
   let columns = createColumns();
-  const operations = createKnownTable(keys, OWNER.start);
+  let operations = createKnownTable(keys, OWNER.start);
 
   const placeOf = (key: Key): Place => keys.find(key, OWNER.start);
 
@@ -70,7 +70,9 @@ export function createLoggedTable(keys: KeyTable, bucketCreated: string | null):
       if (place !== NO_PLACE) columns.isDropped.set(place, 1);
     },
     clear() {
-      for (const place of [...keys.claimed(OWNER.start)]) operations.delete(keys.keyAt(place));
+      for (const place of keys.claimed(OWNER.start)) keys.release(place, OWNER.start);
+      // What they took is given back.
+      operations = createKnownTable(keys, OWNER.start);
       columns = createColumns();
     },
   };

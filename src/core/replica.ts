@@ -115,7 +115,7 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
   let messages = 0;
   // The newest of the forgotten tombstones: a write of an unknown key is above it, also where a clock has stepped back.
   let forgottenUs = 0;
-  const digests = createDigestTree(keyTable, (key) => describe(knownByKey.get(key)));
+  const digests = createDigestTree(keyTable, (place) => describe(knownByKey.at(place)));
   const tombstones = new Map<Key, number>();
   const deadlines: Deadlines = createDeadlines();
 
@@ -352,8 +352,7 @@ function asLogged({ version, base, kind, revision, isEnded }: Known): Known {
 const isSameStanding = (a: Known, b: Known): boolean =>
   isTombstone(a) === isTombstone(b) && compareVersions(a.version, b.version) === 0;
 
-const describe = (known: Known | undefined): string =>
-  known === undefined ? "" : `${formatVersion(known.version)} ${isTombstone(known) ? "tombstone" : "value"}`;
+const describe = (known: Known): string => `${formatVersion(known.version)} ${isTombstone(known) ? "tombstone" : "value"}`;
 
 /** Whether the entry was in the bucket before the one that the log names: an expiry or a lost tail has uncovered it. */
 function isBefore(entry: Entry, { operation, identity }: { readonly operation: Operation; readonly identity: EntryIdentity }): boolean {

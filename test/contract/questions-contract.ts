@@ -1,7 +1,7 @@
 /** What asking and answering promise together: the words of `Questions` and `PeerService` in src/core/ports.ts. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { hashOf } from "../../src/core/digest.js";
+import { hash32 } from "../../src/core/hash.js";
 import { GatewayError } from "../../src/core/errors.js";
 import type { Key } from "../../src/core/ids.js";
 import {
@@ -90,11 +90,11 @@ export function questionsContract(make: () => Promise<QuestionsRig>): void {
 
     it("for versions is answered for each key, known or not", async () => {
       const made = await answered({
-        versions: (keys) => Promise.resolve(keys.map((key) => (hashOf(key) % 2 === 0 ? summary(key) : null))),
+        versions: (keys) => Promise.resolve(keys.map((key) => (hash32(key) % 2 === 0 ? summary(key) : null))),
       });
       const keys = Array.from({ length: QUESTION_KEYS_MAX }, (_, n) => keyNamed(`k.${n}`));
       const versions = await made.asked.versions(keys);
-      expect(versions).toEqual(keys.map((key) => (hashOf(key) % 2 === 0 ? summary(key) : null)));
+      expect(versions).toEqual(keys.map((key) => (hash32(key) % 2 === 0 ? summary(key) : null)));
       expect(new Set(versions.map((each) => each === null))).toEqual(new Set([true, false]));
     });
 

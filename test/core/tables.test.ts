@@ -2,10 +2,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createColumn } from "../../src/core/column.js";
+import { hash32 } from "../../src/core/hash.js";
 import type { Key } from "../../src/core/ids.js";
 import { type KeyTable, NO_PLACE, OWNER, type Owner, createKeyTable } from "../../src/core/key-table.js";
 import { type Known, createKnownTable } from "../../src/core/known-table.js";
-import { SITES_REMEMBERED_MAX } from "../../src/core/limits.js";
+import { KEY_LENGTH_MAX, SITES_REMEMBERED_MAX } from "../../src/core/limits.js";
 import { createSequenceTable } from "../../src/core/sequence-table.js";
 import { keyNamed, siteNamed } from "./names.js";
 
@@ -73,6 +74,38 @@ describe("a table of keys", () => {
       table.release(place, OWNER.log);
     }
     expect(() => table.keyAt(7)).toThrow(RangeError);
+  });
+});
+
+describe("a table of many keys", () => {
+  const named = (n: number) => keyNamed(`${"x".repeat(n % 40)}${n}`);
+
+  it("finds each of thousands, of any length, and none that it was not given", () => {
+    const table = createKeyTable();
+    const places = Array.from({ length: 20_000 }, (_, n) => table.claim(named(n), OWNER.replica));
+    expect(new Set(places).size).toBe(places.length);
+    for (const [n, place] of places.entries()) {
+      expect(table.find(named(n), OWNER.replica)).toBe(place);
+      expect(table.keyAt(place)).toBe(named(n));
+      expect(table.hashAt(place)).toBe(hash32(named(n)));
+    }
+    for (let n = 20_000; n < 40_000; n++) expect(table.find(named(n), OWNER.replica)).toBe(NO_PLACE);
+    for (const place of places.filter((_, n) => n % 3 > 0)) table.release(place, OWNER.replica);
+    for (let n = 0; n < 20_000; n++) expect(table.find(named(n), OWNER.replica)).toBe(n % 3 > 0 ? NO_PLACE : places[n]);
+  });
+
+  it("holds the longest keys that there are", () => {
+    const table = createKeyTable();
+    const long = Array.from({ length: 100 }, (_, n) => keyNamed(`${"y".repeat(KEY_LENGTH_MAX - 3)}${n + 100}`));
+    const places = long.map((key) => table.claim(key, OWNER.log));
+    expect(places.map((place) => table.keyAt(place))).toEqual(long);
+  });
+
+  it("may be emptied while it is gone through", () => {
+    const table = createKeyTable();
+    for (let n = 0; n < 500; n++) table.claim(named(n), n % 2 === 0 ? OWNER.start : OWNER.log);
+    for (const place of table.claimed(OWNER.start)) table.release(place, OWNER.start);
+    expect([table.size(), [...table.claimed(OWNER.log)].length]).toEqual([250, 250]);
   });
 });
 

@@ -3,7 +3,7 @@
  * what was written at this site, which only the log has. The two are matched by identity, so a write that came in between
  * has no version rather than a wrong one.
  */
-import { hashOf } from "../../core/digest.js";
+import { hash32 } from "../../core/hash.js";
 import type { Key, SiteId } from "../../core/ids.js";
 import type { KeyFilter } from "../../core/key-filter.js";
 import { VERIFY_RANGES } from "../../core/limits.js";
@@ -24,7 +24,7 @@ export interface Site {
 }
 
 /** Which of the VERIFY_RANGES a key falls into. */
-export const rangeOf = (key: string): number => hashOf(key as Key) & (VERIFY_RANGES - 1);
+export const rangeOf = (key: string): number => hash32(key as Key) & (VERIFY_RANGES - 1);
 
 export interface Selection {
   readonly takesPart: KeyFilter;
