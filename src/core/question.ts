@@ -32,13 +32,13 @@ export interface Hello {
   /** The bucket: where it stood when this run began, and how far it is captured now. */
   readonly start: BucketMark;
   readonly bucket: BucketMark;
-  /** What is remembered of each other site's bucket. */
+  /** What is remembered of the bucket of the site that hears it; of others nothing is needed. */
   readonly seen: ReadonlyMap<SiteId, Seen>;
   /** The site is finding out what of its bucket is to be believed. */
   readonly rejoining: boolean;
   /** Which hello of this run it is. */
   readonly moment: Moment;
-  /** Of each other site the hello since which this one holds all that was known there. */
+  /** The hello of the site that hears it since which this one holds all that was known there. */
   readonly equal: ReadonlyMap<SiteId, Moment>;
   readonly digest: Digest;
 }

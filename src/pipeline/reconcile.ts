@@ -70,7 +70,7 @@ interface Difference {
 
 /** KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_ANSWER_UNREADABLE, KVGW_PEER_UNSUITABLE. */
 export async function runRound(deps: RoundDeps): Promise<Round> {
-  const own = await deps.own.introduce();
+  const own = await deps.own.introduce(deps.peer);
   const askedMs = deps.clock.nowMs();
   const peer = await deps.peerAsked.hello(own);
   deps.onSkew(peer.nowUs / 1_000 - (askedMs + deps.clock.nowMs()) / 2);

@@ -36,15 +36,15 @@ export interface AnswerDeps {
 }
 
 export interface Answers extends Questions {
-  /** What this site says of itself. */
-  introduce(): Promise<Hello>;
+  /** What this site says of itself, and what it remembers of the peer that is to hear it. */
+  introduce(to: SiteId): Promise<Hello>;
 }
 
 export function createAnswers(deps: AnswerDeps): Answers {
   const { replica, clock } = deps;
   const { digests } = replica;
 
-  async function introduce(): Promise<Hello> {
+  async function introduce(to: SiteId): Promise<Hello> {
     const { site, witness } = deps;
     const moment = witness.nextHello();
     const bucket = deps.captured();
@@ -52,7 +52,8 @@ export function createAnswers(deps: AnswerDeps): Answers {
     await summedUp(digests, clock);
     const nowUs = Math.floor(clock.nowMs() * 1_000);
     const introduced = { protocol: PROTOCOL, site, fingerprint: deps.fingerprint(), nowUs, log, start: deps.start, bucket };
-    const remembered = { seen: deps.marks.seen(), rejoining: deps.rejoin.isRejoining(), moment, equal: witness.equal() };
+    // Nobody needs to know what is remembered of others, and with a thousand sites that would be most of what is sent.
+    const remembered = { seen: only(to, deps.marks.seen()), rejoining: deps.rejoin.isRejoining(), moment, equal: only(to, witness.equal()) };
     return { ...introduced, ...remembered, digest: digests.digest("") };
   }
 
@@ -62,7 +63,7 @@ export function createAnswers(deps: AnswerDeps): Answers {
       // First, so that the answer tells what the asker's memory says about this site.
       deps.rejoin.hear(asker);
       deps.onAsked(asker.site, asker.nowUs / 1_000 - clock.nowMs());
-      return introduce();
+      return introduce(asker.site);
     },
     async digests(prefixes) {
       await summedUp(digests, clock);
@@ -77,6 +78,11 @@ export function createAnswers(deps: AnswerDeps): Answers {
       return mayTell(deps, key) ? operation : null;
     },
   };
+}
+
+function only<T>(site: SiteId, bySite: ReadonlyMap<SiteId, T>): ReadonlyMap<SiteId, T> {
+  const found = bySite.get(site);
+  return new Map(found === undefined ? [] : [[site, found]]);
 }
 
 /** Sums up what has changed, in slices: a million keys must not hold the event loop. */

@@ -1,10 +1,13 @@
-/** What is not in the own log yet does not travel by way of an answer: a crash could still change its version. */
+/** What is told of this site: what is not in the own log yet is not, since a crash could still change its version. */
 import { describe, expect, it } from "vitest";
+import type { SiteId } from "../../src/core/ids.js";
 import type { BucketStore } from "../../src/core/ports.js";
+import type { Hello } from "../../src/core/question.js";
+import { NOT_SEEN, type Seen } from "../../src/core/seen.js";
 import type { Entry } from "../../src/core/operation.js";
 import { type Replica, createReplica } from "../../src/core/replica.js";
 import { createAnswers } from "../../src/pipeline/serve.js";
-import { createWitness } from "../../src/pipeline/witness.js";
+import { type Witness, createWitness } from "../../src/pipeline/witness.js";
 import { operationAt } from "../core/arbitraries.js";
 import { keyNamed, siteNamed } from "../core/names.js";
 import { createSeededRandom } from "../memory/seeded-random.js";
@@ -14,6 +17,17 @@ const A = siteNamed("a");
 const [DELETED, OTHER] = [keyNamed("deleted"), keyNamed("other")];
 const CHECKPOINT = { created: "1", sequence: 2 };
 
+/** What anybody says who asks. */
+const HELLO: Hello = {
+  ...{ protocol: 1, site: A, fingerprint: "", nowUs: 0, log: CHECKPOINT, start: CHECKPOINT, bucket: CHECKPOINT, seen: new Map() },
+  ...{ rejoining: false, moment: { run: "b0", count: 1 }, equal: new Map(), digest: { count: 0, sum: "" } },
+};
+
+interface Remembered {
+  readonly seen: ReadonlyMap<SiteId, Seen>;
+  readonly witness: Witness;
+}
+
 function twoTombstones(): Replica {
   const replica = createReplica(A);
   for (const [n, key] of [DELETED, OTHER].entries()) replica.recordApplied(operationAt(7, A, { key, kind: "delete" }), n + 1);
@@ -21,12 +35,12 @@ function twoTombstones(): Replica {
 }
 
 /** @param unlogged keys whose last operation is not in the log yet */
-function answering(unlogged: ReadonlySet<string>, replica = twoTombstones(), store = {} as BucketStore) {
+function answering(unlogged: ReadonlySet<string>, replica = twoTombstones(), store = {} as BucketStore, remembered: Partial<Remembered> = {}) {
+  const { seen = new Map<SiteId, Seen>(), witness = createWitness(A, createSeededRandom(1)) } = remembered;
   return createAnswers({
     ...{ site: A, fingerprint: () => "", replica, start: CHECKPOINT, captured: () => CHECKPOINT, clock: createVirtualClock() },
-    ...{ marks: { seen: () => new Map() }, rejoin: { isRejoining: () => false, hear: () => undefined }, onAsked: () => undefined },
+    ...{ marks: { seen: () => seen }, witness, rejoin: { isRejoining: () => false, hear: () => undefined }, onAsked: () => undefined },
     ...{ logged: () => Promise.resolve(CHECKPOINT), isLogged: (key) => !unlogged.has(key), store },
-    witness: createWitness(A, createSeededRandom(1)),
   });
 }
 
@@ -65,5 +79,21 @@ describe("a delete that is not in the log yet", () => {
     unlogged.clear();
     expect(await answers.versions([DELETED, OTHER])).toMatchObject(told("delete"));
     expect(await answers.fetch(DELETED)).toMatchObject({ kind: "delete", version });
+  });
+});
+
+describe("what a site says of itself", () => {
+  it("is as long with a thousand peers as with one: it names what it remembers of the one that hears it", async () => {
+    const peers = Array.from({ length: 1_000 }, (_, n) => siteNamed(`peer-${n}`));
+    const seen = new Map(peers.map((peer, n) => [peer, { ...NOT_SEEN, sequence: n }]));
+    const witness = createWitness(A, createSeededRandom(1));
+    const answers = answering(new Set(), twoTombstones(), undefined, { seen, witness });
+    const helloOf = (site: SiteId, count: number): Hello => ({ ...HELLO, site, moment: { run: "b0", count } });
+    for (const [count, peer] of peers.entries()) witness.provedEqual(peer, helloOf(peer, count));
+    const asked = peers[7] as SiteId;
+    const told = { seen: new Map([[asked, { ...NOT_SEEN, sequence: 7 }]]), equal: new Map([[asked, { run: "b0", count: 7 }]]) };
+    expect(await answers.introduce(asked)).toMatchObject(told);
+    expect(await answers.hello(helloOf(asked, 8))).toMatchObject(told);
+    expect(await answers.introduce(siteNamed("new"))).toMatchObject({ seen: new Map(), equal: new Map() });
   });
 });
