@@ -266,6 +266,9 @@ export const PULSES_MISSED_MAX = 2;
 export const PULSE_FIRST_MS = 500;
 /** A peer that says so shortly after has logged everything: a busy bucket is never at rest when it is looked at. */
 export const PULSE_FRESH_MS = 2.5 * HEARTBEAT_MS;
+/** Questions for the pulse that are worked on at once: each peer has one on its way at most, and all of them may ask in one
+ *  moment, as after a restart of their hub. A refused one would count as a missed beat. */
+export const PULSES_AT_ONCE_MAX = SITES_REMEMBERED_MAX;
 /** How long an answer waits for what is under way to the log, to say how far that has come. */
 export const PULSE_PROBE_MS = 1_000;
 /** Buckets in one question, and the bytes of their names together: question and answer stay below 64 KiB. More buckets make

@@ -5,7 +5,7 @@
 import type { Msg } from "@nats-io/transport-node";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { SiteId } from "../core/ids.js";
-import { ANSWERS_AT_ONCE_MAX, PULSE_ANSWER_MS } from "../core/limits.js";
+import { PULSES_AT_ONCE_MAX, PULSE_ANSWER_MS } from "../core/limits.js";
 import type { PulseLine } from "../core/ports.js";
 import { decodePulse, decodePulseQuestion, encodePulse } from "../core/pulse.js";
 import { readRefusal, refusalLines } from "./answer-headers.js";
@@ -62,7 +62,7 @@ function serve(lease: Lease, site: SiteId, listing: ServiceListing, answer: Answ
   async function hear(message: Msg): Promise<void> {
     const done = endpoint.begin();
     try {
-      if (working++ >= ANSWERS_AT_ONCE_MAX) throw new GatewayError("KVGW_TIMEOUT", "too many questions");
+      if (working++ >= PULSES_AT_ONCE_MAX) throw new GatewayError("KVGW_TIMEOUT", "too many questions");
       const question = decodePulseQuestion(parse(message));
       if (question === null) throw new GatewayError("KVGW_ANSWER_UNREADABLE", "the question is not one that this gateway understands");
       respond(message, JSON.stringify(encodePulse({ site, buckets: await answer(question.buckets) })));

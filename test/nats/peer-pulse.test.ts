@@ -1,6 +1,7 @@
 /** The heartbeat against whatever anybody says or asks on its subject. */
 import type { NatsConnection } from "@nats-io/transport-node";
 import { afterEach, describe, expect, it } from "vitest";
+import { PULSES_AT_ONCE_MAX } from "../../src/core/limits.js";
 import type { PulseLine } from "../../src/core/ports.js";
 import { createPulseLine } from "../../src/nats/peer-pulse.js";
 import { createServiceListing } from "../../src/nats/service-listing.js";
@@ -8,6 +9,7 @@ import { systemRandom } from "../../src/system.js";
 import { PEER, SITE } from "../contract/rigs.js";
 import { bucketNamed } from "../core/names.js";
 import { connectTo } from "../support/clients.js";
+import { eventually } from "../support/eventually.js";
 import { startNatsServer } from "../support/nats-server.js";
 import { createLeasing } from "./leasing.js";
 
@@ -81,5 +83,18 @@ describe("a question", () => {
     await expect(line.ask(SITE, [X])).rejects.toThrow(/KVGW_INTERNAL.*x is undefined/);
     broken = false;
     expect(await line.ask(SITE, [X])).toEqual([null]);
+  });
+
+  it("of every site at once is answered, however many they are, and one more than there may be sites is refused", async () => {
+    const { line } = await staged();
+    const waiting: (() => void)[] = [];
+    cleanup.push(line.serve((buckets) => new Promise((resolve) => waiting.push(() => void resolve(buckets.map(() => null))))));
+    let refused = 0;
+    const ask = () => line.ask(SITE, [X]).catch((thrown: unknown) => (refused++, thrown));
+    const asked = Array.from({ length: PULSES_AT_ONCE_MAX + 1 }, ask);
+    await eventually(() => expect([waiting.length, refused]).toEqual([PULSES_AT_ONCE_MAX, 1]), { what: "all have been asked" });
+    for (const answer of waiting) answer();
+    const outcomes = await Promise.all(asked);
+    expect(outcomes.filter((each) => Array.isArray(each))).toHaveLength(PULSES_AT_ONCE_MAX);
   });
 });
