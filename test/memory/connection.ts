@@ -97,12 +97,12 @@ export function createMemoryConnection(clock: Clock, faults: Faults = noFaults()
     near.schedule(own.clientFreeMs - clock.nowMs(), () => ways["to client"].pass(reach));
   }
 
-  /** Sends `work`; `done` is called once, with `none` if no answer comes in time or the connection breaks. */
+  /** Sends `work`; `done` is called once, with what `none` makes if no answer comes in time or the connection breaks. */
   function call<T, N>(
     fate: WriteFate,
     work: () => T,
     timeoutMs: number,
-    none: N,
+    none: () => N,
     done: (answer: T | N | GatewayError) => void,
   ): void {
     const own = life;
@@ -111,7 +111,7 @@ export function createMemoryConnection(clock: Clock, faults: Faults = noFaults()
       cancel();
       if (!dead) done(answer);
     };
-    const giveUp = () => settle(none);
+    const giveUp = () => settle(none());
     own.waiting.add(giveUp);
     const cancel = near.schedule(timeoutMs, giveUp);
     if (fate === "request lost") return;
@@ -142,14 +142,14 @@ export function createMemoryConnection(clock: Clock, faults: Faults = noFaults()
       const fate = faults.fate(write);
       if (dead) return;
       if (life.over) return done(unreachable());
-      call(fate, work, PUBLISH_TIMEOUT_MS, "unknown" as const, done);
+      call(fate, work, PUBLISH_TIMEOUT_MS, () => "unknown" as const, done);
     },
     request: <T>(work: () => T) =>
       new Promise<T>((resolve, reject) => {
         if (dead) return;
         if (life.over) return reject(unreachable());
         const attempted = () => attempt(work);
-        call(faults.requestFate?.() ?? "arrives", attempted, REQUEST_TIMEOUT_MS, timedOut(), (answer) => {
+        call(faults.requestFate?.() ?? "arrives", attempted, REQUEST_TIMEOUT_MS, timedOut, (answer) => {
           if (answer instanceof GatewayError) reject(answer);
           else resolve(answer.value);
         });
