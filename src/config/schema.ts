@@ -492,7 +492,7 @@ export const gatewaySchema = {
             "$ref": "#/$defs/siteName"
           },
           "minItems": 1,
-          "maxItems": 256,
+          "maxItems": 1024,
           "uniqueItems": true
         },
         {

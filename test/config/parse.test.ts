@@ -155,6 +155,13 @@ describe("the sites of a bucket", () => {
     ]);
   });
 
+  it("may be a list of a thousand, from which the hub is left out", () => {
+    const spokes = Array.from({ length: 1_000 }, (_, n) => `s${n}`);
+    const servers = [...spokes, "hub"].map((site) => `  ${site}: { servers: ["nats://127.0.0.1:4222"] }`).join("\n");
+    const text = `version: 1\nsite: s0\nsites:\n${servers}\nbuckets:\n  x: { log: hub, sites: [${spokes.join(", ")}] }\n`;
+    expect([...entry(parsed(text).buckets, "x").sites.keys()]).toEqual(spokes.toSorted());
+  });
+
   it("may be this one alone, or leave it out", () => {
     const config = parsed(withBuckets("mine: { sites: [site-a] }\ntheirs: { sites: [site-b] }"));
     expect([...config.buckets.keys()]).toEqual(["mine", "theirs"]);
