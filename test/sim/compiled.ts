@@ -17,7 +17,7 @@ const compilerOptions: ts.CompilerOptions = {
 
 export interface Simulator {
   /** Runs one of its commands; resolves with the exit code, what it printed, and the JSON that it wrote. */
-  run(command: "simulate" | "hunt-mutants", ...args: readonly string[]): Promise<Ended>;
+  run(command: "simulate" | "hunt-mutants" | "scale", ...args: readonly string[]): Promise<Ended>;
 }
 
 export interface Ended {
