@@ -47,6 +47,8 @@ export interface SiteConfig {
   readonly via: SiteId | null;
   /** The JetStream domain of the site. A peer with a domain and no `via` is reached over the local connection. */
   readonly domain: string | null;
+  /** What this gateway asks of the site per second, of all buckets together; 0 is no limit. */
+  readonly bytesPerSecond: number;
 }
 
 export interface BucketConfig {
@@ -64,6 +66,8 @@ export interface BucketConfig {
   readonly log: "local" | SiteId;
   readonly keys: { readonly include: readonly string[]; readonly exclude: readonly string[] };
   readonly limits: { readonly inFlight: number; readonly opsPerSecond: number };
+  /** 1 … 10, 10 first. */
+  readonly priority: number;
   readonly create: false | { readonly history: number; readonly storage: "file" | "memory"; readonly replicas: number };
   readonly paused: boolean;
 }

@@ -23,16 +23,19 @@ const FIELDS: Readonly<Record<keyof BucketConfig, { readonly setting: string; re
   log: { setting: "log", change: "restart" },
   keys: { setting: "keys", change: "restart" },
   limits: { setting: "limits", change: "update" },
+  priority: { setting: "priority", change: "update" },
   create: { setting: "create", change: "restart" },
   paused: { setting: "paused", change: "update" },
 };
 
-const SITE_FIELDS: Readonly<Record<Exclude<keyof SiteConfig, "id">, true>> = {
-  servers: true,
-  credentials: true,
-  tls: true,
-  via: true,
-  domain: true,
+/** What a changed field of a site asks of the buckets that use it. */
+const SITE_FIELDS: Readonly<Record<Exclude<keyof SiteConfig, "id">, Exclude<Change, "name">>> = {
+  servers: "restart",
+  credentials: "restart",
+  tls: "restart",
+  via: "restart",
+  domain: "restart",
+  bytesPerSecond: "update",
 };
 
 /** The buckets that this site runs, by name. */
@@ -54,18 +57,21 @@ export function planReload(old: GatewayConfig | null, next: GatewayConfig): Relo
     keep: [] as BucketName[],
     refused: old === null ? [] : refusals(old, next),
   };
-  const siteChanges = old === null ? new Map<SiteId, readonly string[]>() : changedSites(old, next);
+  const siteChanges = (change: Change) => (old === null ? NO_CHANGES : changedSites(old, next, change));
+  const [restarting, updating] = [siteChanges("restart"), siteChanges("update")];
   for (const bucket of after) {
     const was = before.get(bucket.name);
     if (was === undefined) continue;
-    const because = [...changedFields(was, bucket, "restart"), ...changesOnTheWay(bucket, next, siteChanges)];
-    const fields = changedFields(was, bucket, "update");
+    const because = [...changedFields(was, bucket, "restart"), ...changesOnTheWay(bucket, next, restarting)];
+    const fields = [...changedFields(was, bucket, "update"), ...changesOnTheWay(bucket, next, updating)];
     if (because.length > 0) plan.restart.push({ bucket: bucket.name, because });
     else if (fields.length > 0) plan.update.push({ bucket: bucket.name, fields });
     else plan.keep.push(bucket.name);
   }
   return plan;
 }
+
+const NO_CHANGES: ReadonlyMap<SiteId, readonly string[]> = new Map();
 
 function changedFields(was: BucketConfig, is: BucketConfig, change: Change): readonly string[] {
   return (Object.keys(FIELDS) as (keyof BucketConfig)[])
@@ -74,13 +80,13 @@ function changedFields(was: BucketConfig, is: BucketConfig, change: Change): rea
 }
 
 /** Such as `sites.site-b.servers`, for sites that are in both configs. */
-function changedSites(old: GatewayConfig, next: GatewayConfig): ReadonlyMap<SiteId, readonly string[]> {
+function changedSites(old: GatewayConfig, next: GatewayConfig, change: Change): ReadonlyMap<SiteId, readonly string[]> {
   const changes = new Map<SiteId, readonly string[]>();
   for (const [id, is] of next.sites) {
     const was = old.sites.get(id);
     if (was === undefined) continue;
     const fields = (Object.keys(SITE_FIELDS) as (keyof typeof SITE_FIELDS)[]).filter(
-      (field) => !sameMeaning(was[field], is[field]),
+      (field) => SITE_FIELDS[field] === change && !sameMeaning(was[field], is[field]),
     );
     if (fields.length > 0)
       changes.set(

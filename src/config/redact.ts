@@ -25,13 +25,14 @@ export function describeConfig(config: GatewayConfig): unknown {
   };
 }
 
-function describeSite({ servers, credentials, tls, via, domain }: SiteConfig): unknown {
+function describeSite({ servers, credentials, tls, via, domain, bytesPerSecond }: SiteConfig): unknown {
   return {
     ...(servers.length === 0 ? {} : { servers: servers.map(withoutLogin) }),
     ...(credentials === null ? {} : { credentials: writeCredentials(credentials, () => BLANKED) }),
     ...(tls === null ? {} : { tls: { ...tls } }),
     ...(via === null ? {} : { via }),
     ...(domain === null ? {} : { domain }),
+    bytesPerSecond,
   };
 }
 
@@ -47,6 +48,7 @@ function describeBucket(bucket: BucketConfig): unknown {
     log: bucket.log,
     keys: { include: [...bucket.keys.include], exclude: [...bucket.keys.exclude] },
     limits: { ...bucket.limits },
+    priority: bucket.priority,
     create: bucket.create === false ? false : { ...bucket.create },
     paused: bucket.paused,
   };

@@ -14,7 +14,7 @@ import { parseDuration } from "./duration.js";
 import { parseListen } from "./listen-address.js";
 import type { ConfigFile, SiteSettings, Tls } from "./schema-types.js";
 import { parseServerAddress } from "./server-address.js";
-import { HTTP_LISTEN_DEFAULT, LOG_LEVEL_DEFAULT, effectiveSettings } from "./settings.js";
+import { BYTES_PER_SECOND_DEFAULT, HTTP_LISTEN_DEFAULT, LOG_LEVEL_DEFAULT, effectiveSettings } from "./settings.js";
 
 /** Paths of other files begin where the config file lies, wherever the process was started. */
 type Place = (path: string) => string;
@@ -39,6 +39,7 @@ function resolveSite(name: string, settings: SiteSettings, place: Place): SiteCo
     tls: settings.tls === undefined ? null : resolveTls(settings.tls, place),
     via: settings.via === undefined ? null : siteId(settings.via),
     domain: settings.domain ?? null,
+    bytesPerSecond: settings.bytesPerSecond ?? BYTES_PER_SECOND_DEFAULT,
   });
 }
 
@@ -65,6 +66,7 @@ function resolveBucket(file: ConfigFile, name: string): BucketConfig {
     log: settings.log === "local" ? "local" : siteId(settings.log),
     keys: settings.keys,
     limits: settings.limits,
+    priority: settings.priority,
     create: settings.create,
     paused: settings.paused,
   });

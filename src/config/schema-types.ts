@@ -26,6 +26,7 @@ export type BucketDefaults = {
   keys?: Keys;
   limits?: Limits;
   create?: Create;
+  priority?: Priority;
   paused?: Paused;
 } | null;
 /**
@@ -101,6 +102,10 @@ export type Limits = {
  */
 export type Create = false | CreateSettings;
 /**
+ * Which bucket catches up first over a link that several of them wait for: 10 first, 1 last. Each step has twice the share of the step below, so that the last one gets on, too.
+ */
+export type Priority = number;
+/**
  * Holds the bucket's replication: nothing is sent or applied until it is false again.
  */
 export type Paused = boolean;
@@ -131,6 +136,7 @@ export type BucketSettings = {
   keys?: Keys;
   limits?: Limits;
   create?: Create;
+  priority?: Priority;
   paused?: Paused;
 } | null;
 /**
@@ -250,6 +256,10 @@ export interface SiteSettings {
    * JetStream domain of the site. A site with a domain and no `via` is reached over the local connection.
    */
   domain?: string;
+  /**
+   * What this gateway asks of that site per second, of all buckets together, for a thin link; 0 for no limit. Buckets that wait for it take turns by their `priority`. One message must pass within about 5 seconds of it.
+   */
+  bytesPerSecond?: number;
 }
 /**
  * How to log in at the site's NATS, in one of four ways: `credsFile`; `user` and `passwordFile`; `tokenFile`; `nkeySeedFile`. Each has a form that names an environment variable instead. The same settings may stand directly in the site.

@@ -212,6 +212,16 @@ export const gatewaySchema = {
           "examples": [
             "edge-7"
           ]
+        },
+        "bytesPerSecond": {
+          "description": "What this gateway asks of that site per second, of all buckets together, for a thin link; 0 for no limit. Buckets that wait for it take turns by their `priority`. One message must pass within about 5 seconds of it.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 100000000000,
+          "default": 0,
+          "examples": [
+            6250
+          ]
         }
       }
     },
@@ -425,6 +435,9 @@ export const gatewaySchema = {
         "create": {
           "$ref": "#/$defs/create"
         },
+        "priority": {
+          "$ref": "#/$defs/priority"
+        },
         "paused": {
           "$ref": "#/$defs/paused"
         }
@@ -468,6 +481,9 @@ export const gatewaySchema = {
         },
         "create": {
           "$ref": "#/$defs/create"
+        },
+        "priority": {
+          "$ref": "#/$defs/priority"
         },
         "paused": {
           "$ref": "#/$defs/paused"
@@ -719,6 +735,13 @@ export const gatewaySchema = {
           "default": 1
         }
       }
+    },
+    "priority": {
+      "description": "Which bucket catches up first over a link that several of them wait for: 10 first, 1 last. Each step has twice the share of the step below, so that the last one gets on, too.",
+      "type": "integer",
+      "minimum": 1,
+      "maximum": 10,
+      "default": 5
     },
     "paused": {
       "description": "Holds the bucket's replication: nothing is sent or applied until it is false again.",

@@ -22,11 +22,13 @@ export interface EffectiveSettings {
   readonly log: string;
   readonly keys: { readonly include: readonly string[]; readonly exclude: readonly string[] };
   readonly limits: { readonly inFlight: number; readonly opsPerSecond: number };
+  readonly priority: number;
   readonly create: false | Required<CreateSettings>;
   readonly paused: boolean;
 }
 
 export const HTTP_LISTEN_DEFAULT = schema.httpSettings.properties.listen.default;
+export const BYTES_PER_SECOND_DEFAULT = schema.siteSettings.properties.bytesPerSecond.default;
 export const LOG_LEVEL_DEFAULT = schema.logSettings.properties.level.default;
 
 export const defaultSubject = (bucket: string): string => `rep.kv.ops.${bucket}`;
@@ -47,6 +49,7 @@ export function effectiveSettings(file: ConfigFile, bucket: string): EffectiveSe
     log: pick("log") ?? schema.logPlace.default,
     keys: { include: [...KEYS.include], exclude: [...KEYS.exclude], ...common.keys, ...own.keys },
     limits: { ...LIMITS, ...common.limits, ...own.limits },
+    priority: pick("priority") ?? schema.priority.default,
     create: mergeCreate(common.create, own.create),
     paused: pick("paused") ?? schema.paused.default,
   };

@@ -61,6 +61,25 @@ export const PULL_SILENCE_MS = 5_500;
 /** The server forgets a consumer that nobody pulls from after this time: nothing of ours outlives us for long. */
 export const CONSUMER_INACTIVE_MS = 60_000;
 
+// ── what several buckets ask of one peer ──────────────────────────────────────────────────────────────────────────
+/** Of `priority`. */
+export const PRIORITY_MAX = 10;
+/** What one request takes of a link's `bytesPerSecond`, in time: whoever goes first waits no longer than that for one who
+ *  does not, and a round trip is short against it. */
+export const LINK_GRANT_MS = 500;
+/** At least so much, whatever the limit: smaller requests would be as large as what they bring. */
+export const LINK_GRANT_BYTES_MIN = 4 * 1024;
+/** Timers hold 2^31 - 1 ms, and the debt for one large message may take longer. */
+export const LINK_LOOK_MS = 60_000;
+/** What reconcile fetches counts so many steps of priority below its bucket: the log brings most of it, once. */
+export const FETCH_PRIORITY_STEPS = 4;
+/** Values that reconcile fetches wait so long for their turn; the next round asks again. */
+export const FETCH_TURN_MS = 5_000;
+/** A reader that begins far behind asks for so few at first: a round trip later all are known that begin with it. */
+export const LINK_FIRST_WINDOW = 16;
+/** A bucket that has asked for nothing for so long does not get on, and nobody makes room for it. */
+export const LINK_RESTS_MS = 1_000;
+
 // ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
 /** A publish without an answer this long has an unknown outcome. */
 export const PUBLISH_TIMEOUT_MS = 5_000;

@@ -58,6 +58,8 @@ export interface Reader {
   position(): Sequence;
   /** Everything delivered is settled, so it is the server's turn. */
   isWaiting(): boolean;
+  /** Everything delivered is settled, and no more is asked for yet: others go first on a link that is to be spared. */
+  isHeldBack(): boolean;
   stop(): Promise<void>;
 }
 

@@ -16,10 +16,12 @@ import { createPeerService } from "../nats/peer-service.js";
 import { createPresence } from "../nats/presence.js";
 import type { ServiceListing } from "../nats/service-listing.js";
 import { createSiteState } from "../nats/site-state.js";
+import { createSparedQuestions } from "../nats/spared-questions.js";
 import type { StreamLooks } from "../nats/stream-looks.js";
 import type { PipelinePorts } from "../pipeline/pipeline.js";
 import type { SitePorts } from "./lease.js";
 import type { Heart } from "./heart.js";
+import type { Links } from "./links.js";
 
 export interface BucketPorts {
   open(): Promise<PipelinePorts>;
@@ -44,6 +46,7 @@ export interface BuildDeps {
   readonly heart: Heart;
   readonly listing: ServiceListing;
   readonly looks: StreamLooks;
+  readonly links: Links;
 }
 
 /** What the site lease needs, over a connection that is given back in the end. */
@@ -82,7 +85,8 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
       key: JSON.stringify([over.servers, over.credentials, over.tls]),
       open: () => createPulseLine(connections.lease(over), site, deps.listing),
     };
-    return { origin, domain, lease: connections.lease(over), pulse };
+    const link = deps.links.join(bucket, bucket.log === "local" ? origin : bucket.log);
+    return { origin, domain, lease: connections.lease(over), pulse, link };
   });
   const leaseByOrigin = new Map(places.map(({ origin, lease }) => [origin, lease]));
 
@@ -103,9 +107,12 @@ export function buildBucketPorts(deps: BuildDeps, config: GatewayConfig, bucket:
       return {
         store: createBucketStore({ lease: local, clock, site, epoch, clockOffsetUs, looks }, localName(bucket, site), bucket.create),
         log: createOperationLog(place(own), names(site)),
-        peers: new Map(peers.map((peer) => [peer.origin, createPeerLink(place(peer), names(peer.origin), site)])),
+        peers: new Map(peers.map((peer) => [peer.origin, createPeerLink(place(peer), names(peer.origin), site, peer.link.reading)])),
         questions: new Map(
-          peers.map(({ origin, lease }) => [origin, createPeerQuestions(lease, origin, bucket.name)]),
+          peers.map(({ origin, lease, link }) => {
+            const questions = createPeerQuestions(lease, origin, bucket.name);
+            return [origin, createSparedQuestions(questions, link.fetching, clock)];
+          }),
         ),
         service: createPeerService(own.lease, site, bucket.name, deps.listing),
         state: createSiteState(local, site, clock),

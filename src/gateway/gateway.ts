@@ -18,6 +18,7 @@ import { createStreamLooks } from "../nats/stream-looks.js";
 import { createAdmission } from "./admission.js";
 import { type BuildDeps, buildBucketPorts, buildSitePorts, reach } from "./build.js";
 import { createHeart } from "./heart.js";
+import { createLinks } from "./links.js";
 import type { Holder } from "./lease.js";
 import { type Requests, createRequests } from "./requests.js";
 import { type LoadedConfig, createStatus } from "./snapshot.js";
@@ -65,6 +66,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   let torn = false;
   let epoch: Promise<number> | null = null;
   const admission = createAdmission({ holder: deps.holder, clock, observe, onRole });
+  const links = createLinks(clock);
   let shared: Pick<BuildDeps, "heart" | "listing" | "looks"> | null = null;
 
   function start(config: GatewayConfig, bucket: BucketName): void {
@@ -78,7 +80,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       looks: createStreamLooks(clock),
       listing: createServiceListing({ site: config.site, version: deps.version, clock, random }),
     };
-    const build = { ...shared, connections, clock, clockOffsetUs, admitted, epoch: () => nextEpoch(config) };
+    const build = { ...shared, links, connections, clock, clockOffsetUs, admitted, epoch: () => nextEpoch(config) };
     const ports = buildBucketPorts(build, config, bucketConfig);
     const supervisor = createSupervisor(
       { site: config.site, ports, counters: createBucketCounters(peers), clock, random, observe, standby },
@@ -143,6 +145,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const before = held;
     held = leasesOf(next);
     torn = true;
+    links.follow(next);
     try {
       admission.follow(() => buildSitePorts({ connections, clock }, next));
       await stopBuckets([...plan.stop, ...restarted]);

@@ -9,11 +9,13 @@ import { toFailure } from "./failure.js";
 import { type LogContext, readLogMessage } from "./log-codec.js";
 import type { LogNames, LogPlace } from "./operation-log.js";
 import { openPullReader } from "./pull-reader.js";
+import type { LinkShare } from "./read-credit.js";
 import { findStream, lastExisting, markOf, streamManager } from "./streams.js";
 import { ANY_SUBJECT, keyOfLogSubject, logConsumers, logPrefix, logStream } from "./subjects.js";
 
-/** @param names of the peer's log; `names.site` is the peer */
-export function createPeerLink(place: LogPlace, names: LogNames, reader: SiteId): PeerLink {
+/** @param names of the peer's log; `names.site` is the peer
+ *  @param share of what may be asked there; left out, there is nothing to share */
+export function createPeerLink(place: LogPlace, names: LogNames, reader: SiteId, share?: LinkShare): PeerLink {
   const { lease, domain } = place;
   const stream = logStream(names.site, names.bucket);
   const prefix = logPrefix(names.subject, names.site);
@@ -51,6 +53,7 @@ export function createPeerLink(place: LogPlace, names: LogNames, reader: SiteId)
           consumerPrefix: logConsumers(reader, names.site),
           windowMessages: windowOperations,
           from: { sequence: from },
+          share,
         },
         {
           onMessage(message, block, { streamSequence: sequence }, bytes) {

@@ -6,16 +6,10 @@
  * consumer is made anew at every start. A hole in the consumer's numbering, silence, or a consumer that is gone ends
  * the reader with `onLost`; the caller looks where it stands and starts another one.
  */
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, type StoredMsg } from "@nats-io/jetstream";
+import type { StoredMsg } from "@nats-io/jetstream";
 import { type Msg, createInbox } from "@nats-io/transport-node";
 import { GatewayError, toGatewayError } from "../core/errors.js";
-import {
-  CONSUMER_INACTIVE_MS,
-  PULL_EXPIRES_MS,
-  PULL_HEARTBEAT_MS,
-  PULL_SILENCE_MS,
-  READ_WINDOW_BYTES,
-} from "../core/limits.js";
+import { PULL_EXPIRES_MS, PULL_HEARTBEAT_MS, PULL_SILENCE_MS, READ_WINDOW_BYTES } from "../core/limits.js";
 import type { Clock, Reader } from "../core/ports.js";
 import type { Lease } from "./connections.js";
 import { toFailure } from "./failure.js";
@@ -31,7 +25,9 @@ import {
   storedHeaderBlock,
 } from "./message.js";
 import { type PassedOver, createPassedOver } from "./passed-over.js";
-import { nextMessage, streamManager } from "./streams.js";
+import { type PullConsumer, makeConsumer } from "./pull-consumer.js";
+import { type LinkShare, createReadCredit } from "./read-credit.js";
+import { nextMessage } from "./streams.js";
 import { ANY_SUBJECT, HEADER, nextMessages } from "./subjects.js";
 
 /** The subject and the reply subject of a message, which the server counts beside headers and value; each of them fits a
@@ -52,6 +48,8 @@ export interface PullSource {
   readonly headersOnly?: boolean;
   /** Whatever stands behind it in the stream is given, also where the server passes over it; left out, that is not looked at. */
   readonly completeFrom?: number;
+  /** The bucket's part of what may be asked of a peer; left out, nothing is shared. */
+  readonly share?: LinkShare | undefined;
 }
 
 export interface PullHandlers {
@@ -71,59 +69,23 @@ export async function openPullReader(source: PullSource, handlers: PullHandlers)
   const { lease } = source;
   const where = `consumer on ${source.stream}`;
   try {
-    return await lease.whileUp((_link, signal) => makeConsumer(source, handlers, signal));
+    return await lease.whileUp(async (_link, signal) => createPuller(source, handlers, await makeConsumer(source, signal)));
   } catch (thrown) {
     throw toFailure(thrown, where);
   }
 }
 
-/** Once the connection has broken, another opening may be under way: this one touches nothing any more. If its consumer
- *  was made after all, the next opening removes it, or the server when nobody pulls; to remove it by name from here could
- *  hit the one of the next opening, which is called the same. */
-async function makeConsumer(source: PullSource, handlers: PullHandlers, signal: AbortSignal): Promise<PullReader> {
-  const { lease, stream } = source;
-  const manager = await streamManager(lease, source.domain);
-  const name = `${source.consumerPrefix}${source.epoch}`;
-  for await (const older of manager.consumers.list(stream)) {
-    signal.throwIfAborted();
-    if (older.name.startsWith(source.consumerPrefix)) await manager.consumers.delete(stream, older.name).catch(() => false);
-  }
-  signal.throwIfAborted();
-  const info = await manager.consumers.add(stream, consumerConfig(source, name));
-  signal.throwIfAborted();
-  const remove = async () => void (lease.connected() && (await manager.consumers.delete(stream, name).catch(() => undefined)));
-  return createPuller(source, handlers, name, info.num_pending, remove);
-}
-
-function consumerConfig(source: PullSource, name: string): Partial<ConsumerConfig> {
-  const { from } = source;
-  return {
-    name,
-    ack_policy: AckPolicy.None,
-    inactive_threshold: CONSUMER_INACTIVE_MS * 1e6,
-    mem_storage: true,
-    num_replicas: 1,
-    ...("sequence" in from
-      ? { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from.sequence) }
-      : { deliver_policy: DeliverPolicy.LastPerSubject, filter_subject: from.lastPerSubject }),
-    ...(source.headersOnly === true ? { headers_only: true } : {}),
-  };
-}
-
-function createPuller(
-  source: PullSource,
-  handlers: PullHandlers,
-  consumer: string,
-  initiallyPending: number,
-  remove: () => Promise<void>,
-): PullReader {
+function createPuller(source: PullSource, handlers: PullHandlers, consumer: PullConsumer): PullReader {
   const { lease, clock, stream } = source;
   const { nats } = lease.link();
   const inbox = createInbox();
-  const pullSubject = nextMessages(source.domain, stream, consumer);
+  const pullSubject = nextMessages(source.domain, stream, consumer.name);
   // What a server may take it must also be able to give: else it would refuse the largest message for ever.
   const requestBytes = Math.max(READ_WINDOW_BYTES, (nats.info?.max_payload ?? 0) + SUBJECTS_BYTES);
+  const credit = source.share === undefined ? null : createReadCredit(source.share, pull);
   let requested = 0;
+  // What the last request was told to bring at most.
+  let requestedBytes = 0;
   let unsettled = 0;
   let unsettledBytes = 0;
   // Of those, what the receiver has in hand; the rest waits for what was passed over.
@@ -131,7 +93,7 @@ function createPuller(
   let givenBytes = 0;
   let expectedConsumerSequence = 1;
   let position = "sequence" in source.from ? Math.max(1, source.from.sequence) - 1 : 0;
-  let pending = initiallyPending;
+  let pending = consumer.pending;
   let lastSignMs = clock.elapsedMs();
   let over = false;
   let cancelWatch = clock.schedule(PULL_SILENCE_MS, watch);
@@ -167,6 +129,10 @@ function createPuller(
     requested--;
     pending = delivery.pending;
     const bytes = counted(message, block);
+    if (credit !== null) {
+      credit.received(bytes + message.subject.length + (message.reply?.length ?? 0), pending);
+      if (requested === 0) credit.rests();
+    }
     if (passedOver === null) return give(message, block, delivery, bytes);
     passedOver.delivered(delivery.streamSequence, () => give(message, block, delivery, bytes));
   }
@@ -209,11 +175,13 @@ function createPuller(
     if (status === 100) return onSignOfLife(block);
     const undelivered = headerValue(block, HEADER.pendingMessages);
     // A pull that was refused before it brought anything would be refused again at once.
-    const untouched = undelivered === null || Number(headerValue(block, HEADER.pendingBytes)) >= requestBytes;
-    if (status === 503 || (status === 409 && untouched)) {
+    const untouched = undelivered === null || Number(headerValue(block, HEADER.pendingBytes)) >= requestedBytes;
+    const isRefused = status === 409 && untouched && (undelivered === null || credit?.widen() !== true);
+    if (status === 503 || isRefused) {
       return lose(new GatewayError("KVGW_READER_LOST", `consumer on ${stream}: ${statusText(block)}; reading starts again`));
     }
     requested = Math.max(0, requested - Number(undelivered ?? requested));
+    if (requested === 0) credit?.rests();
     pull();
   }
 
@@ -234,15 +202,21 @@ function createPuller(
 
   /** Asks again once half of the window is free, so that requests are few and the server never runs dry. */
   function pull(): void {
-    const window = source.windowMessages();
+    const full = source.windowMessages();
+    const window = credit === null ? full : credit.window(full, pending);
     const room = window - requested - unsettled;
     if (over || room < window / 2 || unsettledBytes >= READ_WINDOW_BYTES) return;
+    const bytes = credit === null ? requestBytes : credit.bytes(requestBytes, requested, pending);
+    if (bytes === 0) return;
+    const batch = credit === null ? room : credit.messages(room);
     // While nothing is asked for the server is silent; that counts from now on.
     if (requested === 0) lastSignMs = clock.elapsedMs();
-    requested += room;
+    requested += batch;
+    requestedBytes = bytes;
+    credit?.asked(full, pending);
     const request = {
-      batch: room,
-      max_bytes: requestBytes,
+      batch,
+      max_bytes: bytes,
       expires: PULL_EXPIRES_MS * 1e6,
       idle_heartbeat: PULL_HEARTBEAT_MS * 1e6,
     };
@@ -263,6 +237,7 @@ function createPuller(
 
   function finish(): void {
     over = true;
+    credit?.end();
     passedOver?.stop();
     cancelWatch();
     stopListening();
@@ -288,10 +263,11 @@ function createPuller(
     pending: () => pending,
     position: () => position,
     isWaiting: () => unsettled === 0 && requested > 0,
+    isHeldBack: () => unsettled === 0 && credit?.isHeldBack() === true,
     async stop() {
       if (over) return;
       finish();
-      await remove();
+      await consumer.remove();
     },
   };
 }

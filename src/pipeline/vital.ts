@@ -61,7 +61,7 @@ export function createVital({ peer, clock, reading, onTrouble }: VitalDeps): Vit
   function missing(): number {
     const now = reading();
     const reader = now?.reader ?? null;
-    if (reader === null || head === null || head.created !== now?.mark.created || !reader.isWaiting()) return 0;
+    if (reader === null || head === null || head.created !== now?.mark.created || !canTell(reader)) return 0;
     return Math.max(0, head.sequence - reader.position());
   }
 
@@ -71,6 +71,7 @@ export function createVital({ peer, clock, reading, onTrouble }: VitalDeps): Vit
     if (reader === null || missing() === 0) return void (stuck = null);
     const at = reader.position();
     if (stuck?.on !== reader || stuck.at !== at) return void (stuck = { on: reader, at, sinceMs: clock.elapsedMs() });
+    if (reader.isHeldBack()) return;
     // A whole beat later, so nothing is on its way.
     const message = `nothing comes from the log of ${peer} behind ${at}, though its gateway has logged more; reading starts again`;
     now?.lose(new GatewayError("KVGW_READER_LOST", message));
@@ -102,6 +103,9 @@ export function createVital({ peer, clock, reading, onTrouble }: VitalDeps): Vit
     heardMs: () => heardMs,
   };
 }
+
+/** What is not settled here yet is no less known of. */
+const canTell = (reader: Reader) => reader.isWaiting() || reader.isHeldBack();
 
 function silent(peer: SiteId, heardMs: number, { message }: GatewayError): GatewayError {
   const since = heardMs === 0 ? "has not answered yet" : `does not answer since ${new Date(heardMs).toISOString()}`;

@@ -32,6 +32,7 @@ const settings = fc.record(
       fc.constant(false),
       fc.record({ history: fc.integer({ min: 1, max: 64 }), replicas: fc.integer({ min: 1, max: 5 }) }),
     ),
+    priority: fc.integer({ min: 1, max: 10 }),
     paused: fc.boolean(),
   },
   { requiredKeys: [] },
@@ -45,6 +46,7 @@ const access = fc.constantFrom(
     { credentials: { tokenEnv: "TOKEN" } },
     { user: "u", passwordFile: "/run/pw" },
     { tls: { caFile: "/ca.pem" } },
+    { bytesPerSecond: 6_250 },
   ],
 );
 

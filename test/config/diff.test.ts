@@ -35,6 +35,7 @@ const DECISIONS: Record<keyof BucketConfig, Decision> = {
   log: { to: { log: site("site-b") }, plan: "restart", setting: "log" },
   keys: { to: { keys: { include: ["a.>"], exclude: [] } }, plan: "restart", setting: "keys" },
   limits: { to: { limits: { inFlight: 1, opsPerSecond: 0 } }, plan: "update", setting: "limits" },
+  priority: { to: { priority: 10 }, plan: "update", setting: "priority" },
   create: { to: { create: false }, plan: "restart", setting: "create" },
   paused: { to: { paused: true }, plan: "update", setting: "paused" },
 };
@@ -83,7 +84,7 @@ function withSite(id: string, change: Partial<SiteConfig>): GatewayConfig {
   return { ...WAYS, sites: new Map([...WAYS.sites, [site(id), { ...entry(WAYS.sites, id), ...change }]]) };
 }
 
-const SITE_CHANGES: Record<Exclude<keyof SiteConfig, "id">, Partial<SiteConfig>> = {
+const SITE_CHANGES: Record<Exclude<keyof SiteConfig, "id" | "bytesPerSecond">, Partial<SiteConfig>> = {
   servers: { servers: ["nats://elsewhere:4222"] },
   credentials: { credentials: { kind: "token", token: { from: "env", name: "TOKEN" } } },
   tls: { tls: {} },
@@ -100,6 +101,19 @@ describe("a changed site", () => {
       { bucket: "pair", because },
     ]);
     expect(result.keep).toEqual(["alone", "hubbed"]);
+  });
+
+  it("restarts nothing where only its budget is another one, and says which buckets share that", () => {
+    const result = planReload(WAYS, withSite("site-b", { bytesPerSecond: 6_250 }));
+    const fields = ["sites.site-b.bytesPerSecond"];
+    expect(result).toEqual({
+      ...NOTHING,
+      update: [
+        { bucket: "behind", fields },
+        { bucket: "pair", fields },
+      ],
+      keep: ["alone", "hubbed"],
+    });
   });
 
   it("restarts what reaches another site through it, however far", () => {

@@ -28,6 +28,7 @@ buckets:
     log: local
     keys: { include: [">"], exclude: [] }
     limits: { inFlight: 1024, opsPerSecond: 0 }
+    priority: 5
     create: { history: 1, storage: file, replicas: 1 }
     paused: false
 http: { listen: "127.0.0.1:9480" }
@@ -42,6 +43,7 @@ describe("a config text", () => {
     expect(config.log).toEqual({ level: "info" });
     expect(entry(config.sites, "edge-7")).toEqual({
       ...{ id: "edge-7", servers: [], credentials: null, tls: null, via: "site-a", domain: "edge-7" },
+      bytesPerSecond: 0,
     });
     expect(entry(config.buckets, "config")).toEqual({
       name: "config",
@@ -58,6 +60,7 @@ describe("a config text", () => {
       log: "local",
       keys: { include: [">"], exclude: [] },
       limits: { inFlight: 1024, opsPerSecond: 0 },
+      priority: 5,
       create: { history: 1, storage: "file", replicas: 1 },
       paused: false,
     });
@@ -111,12 +114,12 @@ describe("defaults", () => {
   it("hold for every bucket that does not say otherwise", () => {
     const config = parsed(
       withBuckets(
-        "one:\ntwo: { paused: false, format: raw }",
-        "defaults: { paused: true, format: json, sites: [site-a] }",
+        "one:\ntwo: { paused: false, format: raw, priority: 10 }",
+        "defaults: { paused: true, format: json, sites: [site-a], priority: 1 }",
       ),
     );
-    expect(entry(config.buckets, "one")).toMatchObject({ paused: true, format: "json" });
-    expect(entry(config.buckets, "two")).toMatchObject({ paused: false, format: "raw" });
+    expect(entry(config.buckets, "one")).toMatchObject({ paused: true, format: "json", priority: 1 });
+    expect(entry(config.buckets, "two")).toMatchObject({ paused: false, format: "raw", priority: 10 });
     expect([...entry(config.buckets, "two").sites.keys()]).toEqual(["site-a"]);
   });
 

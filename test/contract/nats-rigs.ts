@@ -101,6 +101,7 @@ const siteAt = (url: string): SiteConfig => ({
   tls: null,
   via: null,
   domain: null,
+  bytesPerSecond: 0,
 });
 
 function actionsOn(app: NatsConnection, stream: string, prefix: string): StreamActions {

@@ -38,7 +38,7 @@ afterAll(async () => {
 
 async function leaseOf(user: "all" | "few"): Promise<Lease> {
   const credentials = { kind: "password", user, password: { from: "inline", value: user } } as const;
-  const lease = connections.lease({ id: SITE, servers: [server.url], credentials, tls: null, via: null, domain: null });
+  const lease = connections.lease({ id: SITE, servers: [server.url], credentials, tls: null, via: null, domain: null, bytesPerSecond: 0 });
   await lease.ready();
   return lease;
 }

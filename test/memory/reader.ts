@@ -95,6 +95,7 @@ export function openMemoryReader(
       pump();
     },
     position: () => (upcoming() === undefined && stream.exists() ? Math.max(next - 1, stream.mark().lastSequence) : next - 1),
+    isHeldBack: () => false,
     isWaiting: () => unsettled === 0,
     pending: () => [...stream.messages()].filter((message) => message.sequence >= next && !isSkipped(message)).length,
     stop() {

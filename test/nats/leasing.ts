@@ -46,7 +46,7 @@ export function createLeasing(server: NatsServer): Leasing {
     throw error;
   };
   const connections = createConnections({ clock, readSecret, clientName: "test", onBug, onStatus: () => undefined });
-  const site = { id: siteNamed("a"), servers: [server.url], credentials: null, tls: null, via: null, domain: null };
+  const site = { id: siteNamed("a"), servers: [server.url], credentials: null, tls: null, via: null, domain: null, bytesPerSecond: 0 };
   return { connections, clock, lease: () => connections.lease(site) };
 }
 

@@ -1,7 +1,10 @@
 /** How long a reader waits, and how much it asks for. */
 import { describe, expect, it } from "vitest";
-import { PULL_HEARTBEAT_MS, PULL_SILENCE_MS, READ_WINDOW_BYTES } from "../../src/core/limits.js";
+import { LINK_GRANT_BYTES_MIN, LINK_GRANT_MS, PULL_HEARTBEAT_MS, PULL_SILENCE_MS, READ_WINDOW_BYTES } from "../../src/core/limits.js";
+import { createLinkBudget } from "../../src/nats/link-budget.js";
+import { createLinkWindows } from "../../src/nats/link-windows.js";
 import { openPullReader } from "../../src/nats/pull-reader.js";
+import type { LinkShare } from "../../src/nats/read-credit.js";
 import { createSkewedClock, createVirtualClock } from "../memory/virtual-clock.js";
 import { blockOf, createScriptedServer } from "./scripted-server.js";
 
@@ -13,8 +16,7 @@ interface Request {
   readonly max_bytes: number;
 }
 
-async function reading(windowMessages: number, maxPayload?: number) {
-  const clock = createVirtualClock();
+async function reading(windowMessages: number, maxPayload?: number, clock = createVirtualClock(), share?: LinkShare) {
   const wall = { skewMs: 0 };
   const server = createScriptedServer(maxPayload);
   const lost: string[] = [];
@@ -23,6 +25,7 @@ async function reading(windowMessages: number, maxPayload?: number) {
     {
       ...{ lease: server.lease, clock: createSkewedClock(clock, () => wall.skewMs), domain: null, stream: "KV_b" },
       ...{ consumerPrefix: "kvgw_a_tail_", epoch: 1, windowMessages: () => windowMessages, from: { sequence: 1 } },
+      share,
     },
     {
       onMessage: (_message, _block, _delivery, bytes) => void sizes.push(bytes),
@@ -31,9 +34,9 @@ async function reading(windowMessages: number, maxPayload?: number) {
   );
   reader.start();
   let sequence = 0;
-  const deliver = (payload = "v", block = "") => {
+  const deliver = (payload = "v", block = "", pending = 0) => {
     sequence++;
-    const reply = `$JS.ACK.KV_b.kvgw_a_tail_1.1.${sequence}.${sequence}.1730542200000000000.0`;
+    const reply = `$JS.ACK.KV_b.kvgw_a_tail_1.1.${sequence}.${sequence}.1730542200000000000.${pending}`;
     server.send({ subject: "$KV.b.k", reply, block, payload });
   };
   /** The server ends a pull. */
@@ -103,6 +106,119 @@ describe("a reader's window in bytes", () => {
     const { lost, end, requests } = await reading(10);
     end("408 Request Timeout", 10, READ_WINDOW_BYTES);
     expect([requests().length, lost]).toEqual([2, []]);
+  });
+});
+
+describe("a reader on a link with a budget", () => {
+  const GRANT = LINK_GRANT_BYTES_MIN;
+  const RATE = 2 * GRANT;
+
+  async function sharing(bytesPerSecond = RATE) {
+    const clock = createVirtualClock();
+    const limit = { bytesPerSecond };
+    const budget = createLinkBudget(clock, () => limit.bytesPerSecond);
+    const windows = createLinkWindows(clock);
+    const join = (priority: number) =>
+      reading(100, undefined, clock, { budget: budget.join(() => priority), windows: windows.join(() => priority) });
+    const set = (next: number) => {
+      limit.bytesPerSecond = next;
+      budget.changed();
+    };
+    return { clock, set, join };
+  }
+  const exceeded = "409 Message Size Exceeds MaxBytes";
+
+  it("has one request at a time, of one grant, and the next when the link allows it", async () => {
+    const { clock, join } = await sharing();
+    const { reader, sizes, deliver, end, requests } = await join(5);
+    expect(requests()).toMatchObject([{ batch: 100, max_bytes: GRANT }]);
+    for (let n = 0; n < 30; n++) deliver("x".repeat(GRANT / 100), "", 1_000);
+    for (const bytes of sizes) reader.release(1, bytes);
+    expect(requests()).toHaveLength(1);
+    end(exceeded, 70, 10);
+    // What came with its subjects is more than half of the grant, and nothing had been saved up for the first one.
+    await clock.advance(100);
+    expect(requests()).toHaveLength(1);
+    expect(reader.isHeldBack()).toBe(true);
+    await clock.advance(LINK_GRANT_MS);
+    expect(requests()).toMatchObject([{ max_bytes: GRANT }, { max_bytes: GRANT }]);
+    expect(reader.isHeldBack()).toBe(false);
+  });
+
+  it("asks for a message alone that is larger than a grant, and then as before", async () => {
+    const { clock, join } = await sharing();
+    const { reader, lost, deliver, end, requests } = await join(5);
+    end(exceeded, 100, GRANT);
+    await clock.advance(LINK_GRANT_MS);
+    expect(requests()[1]).toMatchObject({ batch: 1, max_bytes: READ_WINDOW_BYTES });
+    deliver("x".repeat(10 * GRANT), "", 5);
+    reader.release(1, 10 * GRANT);
+    await clock.advance(4_000);
+    expect(requests()).toHaveLength(2);
+    await clock.advance(2_000);
+    expect(requests()[2]).toMatchObject({ batch: 100, max_bytes: GRANT });
+    expect(lost).toEqual([]);
+  });
+
+  it("is lost where the server refuses even that", async () => {
+    const { clock, join } = await sharing();
+    const { lost, end } = await join(5);
+    end(exceeded, 100, GRANT);
+    await clock.advance(LINK_GRANT_MS);
+    end(exceeded, 1, READ_WINDOW_BYTES);
+    expect(lost).toHaveLength(1);
+  });
+
+  it("waits while a bucket of higher priority has more to read, and is not lost over it", async () => {
+    const { clock, join } = await sharing();
+    const [low, high] = [await join(1), await join(10)];
+    const bring = (reading: typeof low) => {
+      const bytes = GRANT - 100;
+      reading.deliver("x".repeat(bytes), "", 1_000);
+      reading.reader.release(1, bytes);
+      reading.end(exceeded, 1_000, 50);
+      return true;
+    };
+    bring(low);
+    bring(high);
+    for (let brought = 1, n = 0; n < 60; n++) {
+      await clock.advance(LINK_GRANT_MS);
+      if (high.requests().length > brought) brought += Number(bring(high));
+    }
+    expect(high.requests().length).toBeGreaterThan(50);
+    expect([low.requests().length, low.lost, low.reader.isHeldBack()]).toEqual([1, [], true]);
+    // Nothing of it is left when it ends.
+    await low.reader.stop();
+    await high.reader.stop();
+    expect(clock.scheduled()).toBe(0);
+  });
+
+  it("gives its turn to others when it ends", async () => {
+    const { clock, join } = await sharing();
+    const first = await join(5);
+    first.deliver("x".repeat(20 * GRANT), "", 1_000);
+    const [second, third] = [await join(10), await join(5)];
+    await second.reader.stop();
+    await clock.advance(20_000);
+    expect([second.requests().length, third.requests().length]).toEqual([0, 1]);
+  });
+
+  it("takes up a limit that is set, and one that is taken away, while it reads", async () => {
+    const { clock, set, join } = await sharing(0);
+    const { reader, deliver, requests } = await join(5);
+    expect(requests()).toMatchObject([{ batch: 100, max_bytes: READ_WINDOW_BYTES }]);
+    set(RATE);
+    for (let n = 0; n < 100; n++) deliver("v", "", 1_000);
+    reader.release(100, 100);
+    expect(requests()[1]).toMatchObject({ max_bytes: GRANT });
+    deliver("x".repeat(10 * GRANT), "", 1_000);
+    reader.release(1, 10 * GRANT);
+    set(0);
+    reader.release(0, 0);
+    for (let n = 0; n < 99; n++) deliver("v", "", 1_000);
+    reader.release(99, 99);
+    await clock.advance(0);
+    expect(requests().at(-1)).toMatchObject({ max_bytes: READ_WINDOW_BYTES });
   });
 });
 

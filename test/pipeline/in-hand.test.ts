@@ -157,6 +157,7 @@ describe("operations in hand", () => {
         pending: () => 0,
         position: () => 0,
         isWaiting: () => false,
+        isHeldBack: () => false,
         stop: () => Promise.resolve(),
       },
     });

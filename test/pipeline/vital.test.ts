@@ -14,12 +14,13 @@ function rig() {
   const clock = createVirtualClock();
   const told: (string | null)[] = [];
   const lost: string[] = [];
-  const at = { position: 7, waiting: true };
+  const at = { position: 7, waiting: true, heldBack: false };
   const newReader = (): Reader => ({
     release: () => undefined,
     pending: () => 0,
     position: () => at.position,
     isWaiting: () => at.waiting,
+    isHeldBack: () => at.heldBack,
     stop: () => Promise.resolve(),
   });
   const now = { reader: newReader(), created: CREATED };
@@ -159,6 +160,7 @@ describe("a reader to which nothing comes though more is logged", () => {
   it.each<[string, (made: ReturnType<typeof rig>) => void]>([
     ["something has come", ({ at }) => void at.position++],
     ["it holds operations that are not settled", ({ at }) => void (at.waiting = false)],
+    ["others go first on the link", ({ at }) => void Object.assign(at, { waiting: false, heldBack: true })],
     ["it is another reader", (made) => void (made.now.reader = made.newReader())],
     ["it reads another log than the peer writes", ({ now }) => void (now.created = "1")],
     ["the server has looked further, since what was there is gone", ({ at }) => void (at.position = 12)],
@@ -169,5 +171,19 @@ describe("a reader to which nothing comes though more is logged", () => {
     change(made);
     made.says(12);
     expect(made.lost).toEqual([]);
+  });
+
+  it("is behind all the while that others go first, and ended only a beat after its turn has come", async () => {
+    const { vital, says, lost, at, beat } = rig();
+    Object.assign(at, { waiting: false, heldBack: true });
+    says(12);
+    for (let beats = 1; beats <= 3; beats++) {
+      await beat();
+      says(12);
+      expect([vital.missing(), vital.unknownMs(), lost]).toEqual([5, beats * HEARTBEAT_MS, []]);
+    }
+    Object.assign(at, { waiting: true, heldBack: false, position: 12 });
+    says(12);
+    expect([vital.missing(), vital.unknownMs(), lost]).toEqual([0, 0, []]);
   });
 });

@@ -79,6 +79,7 @@ export const bucketConfig = (sites: readonly SiteId[], changes: Partial<BucketCo
   log: "local",
   keys: { include: [">"], exclude: [] },
   limits: { inFlight: 1_024, opsPerSecond: 0 },
+  priority: 5,
   create: { history: 1, storage: "file", replicas: 1 },
   paused: false,
   ...changes,
