@@ -1,6 +1,8 @@
 /**
  * Every bound of the program, each with its reason. A number that limits a queue, a loop, a retry, a cache or a
  * wait stands here and nowhere else (I11). Units stand last in the names.
+ *
+ * Length: one place to look, and nothing in it but numbers.
  */
 
 // ── names and values ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -69,6 +71,9 @@ export const PRIORITY_MAX = 10;
 export const LINK_GRANT_MS = 500;
 /** At least so much, whatever the limit: smaller requests would be as large as what they bring. */
 export const LINK_GRANT_BYTES_MIN = 4 * 1024;
+/** Grants that a reader gathers for its next request while one is on its way: as many as fall due in a round trip of a slow
+ *  link with others' data in front. */
+export const LINK_GRANTS_HELD_MAX = 4;
 /** Timers hold 2^31 - 1 ms, and the debt for one large message may take longer. */
 export const LINK_LOOK_MS = 60_000;
 /** What reconcile fetches counts so many steps of priority below its bucket: the log brings most of it, once. */

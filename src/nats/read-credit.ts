@@ -1,8 +1,11 @@
 /**
  * How much a reader of a peer's log may ask for right now: its bucket's part of the link's budget and windows. Under a
- * budget one request is on its way at a time, of as many bytes as one grant has. A message that is larger than that is
- * asked for alone and whole, and the link's account goes into debt for it.
+ * budget one request is on its way at a time. While more waits at the peer the reader stands in line meanwhile, and what it
+ * is granted makes the next request: else whoever has nothing on its way would be the only one in line, and have turns that
+ * are not his. A message that is larger than a grant is asked for alone and whole, and the link's account goes into debt
+ * for it.
  */
+import { LINK_GRANTS_HELD_MAX } from "../core/limits.js";
 import type { BudgetShare, Grant } from "./link-budget.js";
 import type { WindowShare } from "./link-windows.js";
 
@@ -32,34 +35,63 @@ export interface ReadCredit {
 
 /** @param onTurn a request that had to wait may be made */
 export function createReadCredit({ budget, windows }: LinkShare, onTurn: () => void): ReadCredit {
-  let grant: Grant | null = null;
-  let isUsed = false;
+  // Of the request that is on its way, in the order in which they are spent, and for the one after.
+  let current: Grant[] = [];
+  let held: Grant[] = [];
+  // Of the first of the current ones.
+  let left = 0;
   let isWhole = false;
+  let isAsking = false;
   let takeBack: (() => void) | null = null;
 
-  function endGrant(): void {
-    const ended = grant;
-    grant = null;
-    isUsed = false;
-    ended?.giveBack();
-  }
-
-  function ask(isBehind: boolean): void {
-    if (takeBack !== null) return;
-    let asking = true;
-    const cancel = budget.ask(isBehind, (given) => {
-      grant = given;
+  function standInLine(isBehind: boolean): void {
+    if (takeBack !== null || held.length >= (isBehind ? LINK_GRANTS_HELD_MAX : 1)) return;
+    const [before, wasAsking] = [held.length, isAsking];
+    isAsking = true;
+    const cancel = budget.ask(isBehind, (grant) => {
+      held.push(grant);
       takeBack = null;
-      if (!asking) onTurn();
+      if (isAsking) return;
+      if (current.length === 0) onTurn();
+      else standInLine(isBehind);
     });
-    asking = false;
-    if (grant === null) takeBack = cancel;
+    isAsking = wasAsking;
+    if (held.length === before) takeBack = cancel;
   }
 
-  function end(): void {
+  function leaveLine(): void {
     takeBack?.();
     takeBack = null;
-    endGrant();
+    giveBack(held.splice(0));
+  }
+
+  function takeHeld(): void {
+    current = held;
+    held = [];
+    left = current[0]?.bytes ?? 0;
+  }
+
+  /** What is given back goes to whoever stands in line, so that comes last. */
+  function takeTurn(isBehind: boolean): void {
+    const ended = current;
+    isAsking = true;
+    if (held.length === 0) standInLine(isBehind);
+    takeHeld();
+    if (current.length > 0 && isBehind) standInLine(true);
+    giveBack(ended);
+    isAsking = false;
+    if (current.length === 0) takeHeld();
+  }
+
+  function spend(bytes: number): void {
+    for (let [first, second] = current; first !== undefined && second !== undefined && bytes > left; [first, second] = current) {
+      first.spend(left);
+      bytes -= left;
+      left = second.bytes;
+      current.shift();
+    }
+    current[0]?.spend(bytes);
+    left -= bytes;
   }
 
   return {
@@ -68,33 +100,38 @@ export function createReadCredit({ budget, windows }: LinkShare, onTurn: () => v
     rests: () => windows.rests(),
     bytes(most, requested, pending) {
       if (!budget.isLimited()) {
-        if (grant !== null || takeBack !== null) end();
+        leaveLine();
+        giveBack(current.splice(0));
         return most;
       }
       if (requested > 0) return 0;
-      if (isUsed) endGrant();
-      if (grant === null) ask(pending > 0);
-      const granted = grant as Grant | null;
-      if (granted === null) return 0;
-      isUsed = true;
-      return isWhole ? most : Math.min(most, granted.bytes);
+      takeTurn(pending > 0);
+      const granted = current.reduce((sum, { bytes }) => sum + bytes, 0);
+      return granted > 0 && isWhole ? most : Math.min(most, granted);
     },
     messages: (room) => (isWhole && budget.isLimited() ? 1 : room),
     received(bytes, pending) {
-      if (grant === null) return;
+      if (current.length === 0) return;
       isWhole = false;
-      grant.spend(bytes);
-      if (pending === 0) grant.giveBack();
+      spend(bytes);
+      if (pending > 0) return standInLine(true);
+      leaveLine();
+      giveBack(current);
     },
     widen() {
-      if (grant === null || isWhole) return false;
+      if (current.length === 0 || isWhole) return false;
       isWhole = true;
       return true;
     },
-    isHeldBack: () => takeBack !== null,
+    isHeldBack: () => takeBack !== null && current.length === 0,
     end() {
-      end();
+      leaveLine();
+      giveBack(current.splice(0));
       windows.leave();
     },
   };
+}
+
+function giveBack(grants: readonly Grant[]): void {
+  for (const grant of grants) grant.giveBack();
 }

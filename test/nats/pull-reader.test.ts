@@ -113,7 +113,7 @@ describe("a reader on a link with a budget", () => {
   const GRANT = LINK_GRANT_BYTES_MIN;
   const RATE = 2 * GRANT;
 
-  async function sharing(bytesPerSecond = RATE) {
+  function sharing(bytesPerSecond = RATE) {
     const clock = createVirtualClock();
     const limit = { bytesPerSecond };
     const budget = createLinkBudget(clock, () => limit.bytesPerSecond);
@@ -129,7 +129,7 @@ describe("a reader on a link with a budget", () => {
   const exceeded = "409 Message Size Exceeds MaxBytes";
 
   it("has one request at a time, of one grant, and the next when the link allows it", async () => {
-    const { clock, join } = await sharing();
+    const { clock, join } = sharing();
     const { reader, sizes, deliver, end, requests } = await join(5);
     expect(requests()).toMatchObject([{ batch: 100, max_bytes: GRANT }]);
     for (let n = 0; n < 30; n++) deliver("x".repeat(GRANT / 100), "", 1_000);
@@ -146,7 +146,7 @@ describe("a reader on a link with a budget", () => {
   });
 
   it("asks for a message alone that is larger than a grant, and then as before", async () => {
-    const { clock, join } = await sharing();
+    const { clock, join } = sharing();
     const { reader, lost, deliver, end, requests } = await join(5);
     end(exceeded, 100, GRANT);
     await clock.advance(LINK_GRANT_MS);
@@ -161,7 +161,7 @@ describe("a reader on a link with a budget", () => {
   });
 
   it("is lost where the server refuses even that", async () => {
-    const { clock, join } = await sharing();
+    const { clock, join } = sharing();
     const { lost, end } = await join(5);
     end(exceeded, 100, GRANT);
     await clock.advance(LINK_GRANT_MS);
@@ -170,7 +170,7 @@ describe("a reader on a link with a budget", () => {
   });
 
   it("waits while a bucket of higher priority has more to read, and is not lost over it", async () => {
-    const { clock, join } = await sharing();
+    const { clock, join } = sharing();
     const [low, high] = [await join(1), await join(10)];
     const bring = (reading: typeof low) => {
       const bytes = GRANT - 100;
@@ -193,8 +193,26 @@ describe("a reader on a link with a budget", () => {
     expect(clock.scheduled()).toBe(0);
   });
 
+  it("gathers grants for its next request while one is on its way, so that nobody below it has them", async () => {
+    const { clock, join } = sharing();
+    const [high, low] = [await join(10), await join(1)];
+    for (const { deliver, reader } of [high, low]) {
+      deliver("x".repeat(GRANT / 2), "", 1_000);
+      reader.release(1, GRANT / 2);
+    }
+    low.end(exceeded, 1_000, 50);
+    await clock.advance(3 * LINK_GRANT_MS);
+    expect([high.requests().length, low.requests().length]).toEqual([1, 1]);
+    high.end(exceeded, 1_000, 50);
+    expect(high.requests()).toHaveLength(2);
+    expect(high.requests()[1]?.max_bytes).toBeGreaterThanOrEqual(2 * GRANT);
+    // As many as may be held, and the rest is for others.
+    await clock.advance(20 * LINK_GRANT_MS);
+    expect(low.requests().length).toBeGreaterThan(1);
+  });
+
   it("gives its turn to others when it ends", async () => {
-    const { clock, join } = await sharing();
+    const { clock, join } = sharing();
     const first = await join(5);
     first.deliver("x".repeat(20 * GRANT), "", 1_000);
     const [second, third] = [await join(10), await join(5)];
@@ -204,7 +222,7 @@ describe("a reader on a link with a budget", () => {
   });
 
   it("takes up a limit that is set, and one that is taken away, while it reads", async () => {
-    const { clock, set, join } = await sharing(0);
+    const { clock, set, join } = sharing(0);
     const { reader, deliver, requests } = await join(5);
     expect(requests()).toMatchObject([{ batch: 100, max_bytes: READ_WINDOW_BYTES }]);
     set(RATE);
