@@ -40,13 +40,14 @@ export interface Leasing {
   lease(): Lease;
 }
 
-export function createLeasing(server: NatsServer): Leasing {
+/** @param servers of one site */
+export function createLeasing(...servers: readonly Pick<NatsServer, "url">[]): Leasing {
   const clock = createCountingClock();
   const onBug = (error: Error) => {
     throw error;
   };
   const connections = createConnections({ clock, readSecret, clientName: "test", onBug, onStatus: () => undefined });
-  const site = { id: siteNamed("a"), servers: [server.url], credentials: null, tls: null, via: null, domain: null, bytesPerSecond: 0 };
+  const site = { id: siteNamed("a"), servers: servers.map(({ url }) => url), credentials: null, tls: null, via: null, domain: null, bytesPerSecond: 0 };
   return { connections, clock, lease: () => connections.lease(site) };
 }
 

@@ -14,11 +14,21 @@ export interface NatsServerOptions {
   readonly leafRemotes?: readonly string[];
   /** Accept leaf nodes. */
   readonly leafListen?: boolean;
+  /** Be one of the servers of a cluster: `nats-cluster.ts`. */
+  readonly cluster?: ClusterPlace;
   /** Such as "always" or "1s"; from 2.10 on. */
   readonly syncInterval?: string;
   readonly maxPayload?: number;
   /** Appended to the configuration file. */
   readonly extraConfig?: string;
+}
+
+export interface ClusterPlace {
+  readonly name: string;
+  /** Where this one listens for the others. */
+  readonly port: number;
+  /** Of all of them. */
+  readonly ports: readonly number[];
 }
 
 export interface Ports {
@@ -47,10 +57,17 @@ export function configText({ name, storeDir, options }: ConfigSource, ports: Por
       listen: ports.leaf === undefined ? undefined : `"127.0.0.1:${ports.leaf}"`,
       remotes: options.leafRemotes && `[${options.leafRemotes.map((url) => `{ url: "${url}" }`).join(", ")}]`,
     }),
+    ...block("cluster", clusterEntries(options.cluster)),
     ...(options.maxPayload === undefined ? [] : [`max_payload: ${options.maxPayload}`]),
     options.extraConfig ?? "",
     "",
   ].join("\n");
+}
+
+function clusterEntries(place: ClusterPlace | undefined): Readonly<Record<string, string | undefined>> {
+  if (place === undefined) return {};
+  const routes = place.ports.map((port) => `"nats-route://127.0.0.1:${port}"`);
+  return { name: JSON.stringify(place.name), listen: `"127.0.0.1:${place.port}"`, routes: `[${routes.join(", ")}]` };
 }
 
 /** Without any entry, no block: an empty one would already mean something. */
