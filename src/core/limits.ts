@@ -62,6 +62,11 @@ export const PULL_HEARTBEAT_MS = 2_000;
 export const PULL_SILENCE_MS = 5_500;
 /** The server forgets a consumer that nobody pulls from after this time: nothing of ours outlives us for long. */
 export const CONSUMER_INACTIVE_MS = 60_000;
+/** A consumer is made and removed in milliseconds, also on a busy machine within a second; one that a cluster puts on a server
+ *  which has just died is never made. */
+export const CONSUMER_ANSWER_MS = 2_000;
+/** Of three servers one is dead, and each attempt goes to any of them: so many in a row go there once in a thousand times. */
+export const CONSUMER_ATTEMPTS_MAX = 6;
 
 // ── what several buckets ask of one peer ──────────────────────────────────────────────────────────────────────────
 /** Of `priority`. */

@@ -11,7 +11,6 @@ import { type Msg, createInbox } from "@nats-io/transport-node";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import { PULL_EXPIRES_MS, PULL_HEARTBEAT_MS, PULL_SILENCE_MS, READ_WINDOW_BYTES } from "../core/limits.js";
 import type { Clock, Reader } from "../core/ports.js";
-import type { Lease } from "./connections.js";
 import { toFailure } from "./failure.js";
 import {
   type Delivery,
@@ -25,7 +24,7 @@ import {
   storedHeaderBlock,
 } from "./message.js";
 import { type PassedOver, createPassedOver } from "./passed-over.js";
-import { type PullConsumer, makeConsumer } from "./pull-consumer.js";
+import { type ConsumerSource, type PullConsumer, makePullConsumer } from "./pull-consumer.js";
 import { type LinkShare, createReadCredit } from "./read-credit.js";
 import { nextMessage } from "./streams.js";
 import { ANY_SUBJECT, HEADER, nextMessages } from "./subjects.js";
@@ -34,18 +33,10 @@ import { ANY_SUBJECT, HEADER, nextMessages } from "./subjects.js";
  *  protocol line of 4 KiB. */
 const SUBJECTS_BYTES = 8 * 1024;
 
-export interface PullSource {
-  readonly lease: Lease;
+export interface PullSource extends ConsumerSource {
   readonly clock: Clock;
-  readonly domain: string | null;
-  readonly stream: string;
-  /** All consumers whose name begins so are ours and older: they are removed. */
-  readonly consumerPrefix: string;
-  readonly epoch: number;
   /** Messages asked for and not settled, at most; may change while reading. */
   readonly windowMessages: () => number;
-  readonly from: { readonly lastPerSubject: string } | { readonly sequence: number };
-  readonly headersOnly?: boolean;
   /** Whatever stands behind it in the stream is given, also where the server passes over it; left out, that is not looked at. */
   readonly completeFrom?: number;
   /** The bucket's part of what may be asked of a peer; left out, nothing is shared. */
@@ -69,7 +60,7 @@ export async function openPullReader(source: PullSource, handlers: PullHandlers)
   const { lease } = source;
   const where = `consumer on ${source.stream}`;
   try {
-    return await lease.whileUp(async (_link, signal) => createPuller(source, handlers, await makeConsumer(source, signal)));
+    return await lease.whileUp(async (_link, signal) => createPuller(source, handlers, await makePullConsumer(source, signal)));
   } catch (thrown) {
     throw toFailure(thrown, where);
   }
@@ -125,6 +116,8 @@ function createPuller(source: PullSource, handlers: PullHandlers, consumer: Pull
     if (delivery === null || delivery.consumerSequence !== expectedConsumerSequence) {
       return lose(missing());
     }
+    // A consumer that is put on a server whose copy of the stream is behind begins where that ends: what it brings has passed.
+    if ("sequence" in source.from && delivery.streamSequence <= position) return lose(setBack());
     expectedConsumerSequence++;
     requested--;
     pending = delivery.pending;

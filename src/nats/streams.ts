@@ -16,12 +16,8 @@ export interface StreamPlace {
 }
 
 /** Sends nothing: a manager is only a set of functions over the connection. */
-export function streamManager(lease: Lease, domain: string | null): Promise<JetStreamManager> {
-  return jetstreamManager(lease.link().nats, {
-    apiPrefix: apiPrefix(domain),
-    checkAPI: false,
-    timeout: REQUEST_TIMEOUT_MS,
-  });
+export function streamManager(lease: Lease, domain: string | null, timeout = REQUEST_TIMEOUT_MS): Promise<JetStreamManager> {
+  return jetstreamManager(lease.link().nats, { apiPrefix: apiPrefix(domain), checkAPI: false, timeout });
 }
 
 /** Null if there is no such stream; any other failure is thrown as the client library throws it. */

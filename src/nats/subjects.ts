@@ -65,6 +65,8 @@ export const apiPrefix = (domain: string | null): string => (domain === null ? "
 export const nextMessages = (domain: string | null, stream: string, consumer: string): string =>
   `${apiPrefix(domain)}.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
 
+export const listConsumers = (domain: string | null, stream: string): string => `${apiPrefix(domain)}.CONSUMER.NAMES.${stream}`;
+
 /** Header names. Ours begin with `Kvgw-`; of the server's only the listed ones are ever written. */
 export const HEADER = {
   version: "Kvgw-Version",

@@ -105,7 +105,7 @@ describe("an opening during which the connection breaks", () => {
   });
 
   it("does not touch the consumer of the next one", async () => {
-    const { go } = holdBack("CONSUMER.LIST");
+    const { go } = holdBack("CONSUMER.NAMES");
     const first = open();
     await expect(first.reader).rejects.toMatchObject({ code: "KVGW_UNREACHABLE" });
     await backUp();

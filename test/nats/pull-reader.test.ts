@@ -5,7 +5,7 @@ import { createLinkBudget } from "../../src/nats/link-budget.js";
 import { createLinkWindows } from "../../src/nats/link-windows.js";
 import { openPullReader } from "../../src/nats/pull-reader.js";
 import type { LinkShare } from "../../src/nats/read-credit.js";
-import { createSkewedClock, createVirtualClock } from "../memory/virtual-clock.js";
+import { type VirtualClock, createSkewedClock, createVirtualClock } from "../memory/virtual-clock.js";
 import { blockOf, createScriptedServer } from "./scripted-server.js";
 
 const MIB = 1024 * 1024;
@@ -16,7 +16,15 @@ interface Request {
   readonly max_bytes: number;
 }
 
-async function reading(windowMessages: number, maxPayload?: number, clock = createVirtualClock(), share?: LinkShare) {
+interface Reading {
+  readonly maxPayload?: number;
+  readonly clock?: VirtualClock;
+  readonly share?: LinkShare;
+  /** The sequence that it begins at. */
+  readonly from?: number;
+}
+
+async function reading(windowMessages: number, { maxPayload, clock = createVirtualClock(), share, from = 1 }: Reading = {}) {
   const wall = { skewMs: 0 };
   const server = createScriptedServer(maxPayload);
   const lost: string[] = [];
@@ -24,7 +32,7 @@ async function reading(windowMessages: number, maxPayload?: number, clock = crea
   const reader = await openPullReader(
     {
       ...{ lease: server.lease, clock: createSkewedClock(clock, () => wall.skewMs), domain: null, stream: "KV_b" },
-      ...{ consumerPrefix: "kvgw_a_tail_", epoch: 1, windowMessages: () => windowMessages, from: { sequence: 1 } },
+      ...{ consumerPrefix: "kvgw_a_tail_", epoch: 1, windowMessages: () => windowMessages, from: { sequence: from } },
       share,
     },
     {
@@ -87,7 +95,7 @@ describe("a reader's window in bytes", () => {
   });
 
   it("is what is asked for, or one message of the largest size that the server takes", async () => {
-    const [small, large] = [await reading(10), await reading(10, 64 * MIB)];
+    const [small, large] = [await reading(10), await reading(10, { maxPayload: 64 * MIB })];
     expect(small.requests()[0]?.max_bytes).toBe(READ_WINDOW_BYTES);
     expect(large.requests()[0]?.max_bytes).toBeGreaterThan(64 * MIB);
   });
@@ -119,7 +127,7 @@ describe("a reader on a link with a budget", () => {
     const budget = createLinkBudget(clock, () => limit.bytesPerSecond);
     const windows = createLinkWindows(clock);
     const join = (priority: number) =>
-      reading(100, undefined, clock, { budget: budget.join(() => priority), windows: windows.join(() => priority) });
+      reading(100, { clock, share: { budget: budget.join(() => priority), windows: windows.join(() => priority) } });
     const set = (next: number) => {
       limit.bytesPerSecond = next;
       budget.changed();
@@ -237,6 +245,14 @@ describe("a reader on a link with a budget", () => {
     reader.release(99, 99);
     await clock.advance(0);
     expect(requests().at(-1)).toMatchObject({ max_bytes: READ_WINDOW_BYTES });
+  });
+});
+
+describe("a message that stands before the place from which it was asked for", () => {
+  it("ends the reader, and is handed out to nobody", async () => {
+    const { lost, sizes, deliver } = await reading(10, { from: 2 });
+    deliver();
+    expect([sizes, lost]).toEqual([[], [expect.stringMatching(/^KVGW_READER_LOST .* before what it has delivered/)]]);
   });
 });
 

@@ -2,7 +2,7 @@
  * The server's end of a lease, played by a test: what is asked of it is written down, and what it sends is what the test
  * says. So time-outs and windows are shown under virtual time, where a real server would have its own.
  */
-import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import { type Msg, type NatsConnection, errors } from "@nats-io/transport-node";
 import type { Lease, Link } from "../../src/nats/connections.js";
 import { headerLine } from "../../src/nats/message.js";
 import type { Publisher } from "../../src/nats/publisher.js";
@@ -36,14 +36,19 @@ export const blockOf = (headers: Readonly<Record<string, string | number>>, stat
     .map(([name, text]) => headerLine(name, text))
     .join("")}\r\n`;
 
-export function createScriptedServer(maxPayload = 1_048_576): ScriptedServer {
+/** @param answer what is requested; the time-out of the client library for what is not answered */
+export function createScriptedServer(maxPayload = 1_048_576, answer: (subject: string) => object | null = answerTo): ScriptedServer {
   const asked: Asked[] = [];
   let callback: (failure: Error | null, message: Msg) => void = () => undefined;
   const nats = {
     options: {},
     info: { max_payload: maxPayload },
     features: { get: () => ({ ok: true, min: "2.9.0" }) },
-    request: (subject: string) => Promise.resolve({ data: Buffer.from(JSON.stringify(answerTo(subject))) }),
+    async request(subject: string) {
+      const answered = await Promise.resolve(answer(subject));
+      if (answered === null) throw new errors.TimeoutError();
+      return { data: Buffer.from(JSON.stringify(answered)) };
+    },
     subscribe(_subject: string, options: { callback: typeof callback }) {
       callback = options.callback;
       return { unsubscribe: () => undefined };
@@ -56,8 +61,8 @@ export function createScriptedServer(maxPayload = 1_048_576): ScriptedServer {
 
 /** There are no consumers yet, and any may be made. */
 const answerTo = (subject: string): object =>
-  subject.includes(".CONSUMER.LIST.")
-    ? { type: "io.nats.jetstream.api.v1.consumer_list_response", total: 0, offset: 0, limit: 256, consumers: [] }
+  subject.includes(".CONSUMER.NAMES.")
+    ? { type: "io.nats.jetstream.api.v1.consumer_names_response", total: 0, offset: 0, limit: 1024, consumers: [] }
     : { type: "io.nats.jetstream.api.v1.consumer_create_response", num_pending: 0, config: {} };
 
 /** Always up. */
