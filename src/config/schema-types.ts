@@ -345,7 +345,7 @@ export interface CreateSettings {
    */
   storage?: "file" | "memory";
   /**
-   * Copies within the site's NATS cluster.
+   * Copies within the site's NATS cluster. A single server makes one. The operation log and the site's state get as many as the bucket has.
    */
   replicas?: number;
 }

@@ -728,7 +728,7 @@ export const gatewaySchema = {
           "default": "file"
         },
         "replicas": {
-          "description": "Copies within the site's NATS cluster.",
+          "description": "Copies within the site's NATS cluster. A single server makes one. The operation log and the site's state get as many as the bucket has.",
           "type": "integer",
           "minimum": 1,
           "maximum": 5,

@@ -55,6 +55,8 @@ export type GatewayEvent =
       readonly state: PeerState;
       readonly reason: Reason | null;
     }
+  /** What belongs to the bucket is on fewer servers than the bucket, and is away when one of them is. */
+  | { readonly type: "few-replicas"; readonly bucket: BucketName; readonly of: string; readonly replicas: number; readonly wanted: number }
   | { readonly type: "log-resumed"; readonly bucket: BucketName; readonly sequence: number; readonly resent: number }
   | { readonly type: "checkpoint-reset"; readonly bucket: BucketName; readonly peer: SiteId; readonly why: string }
   /** A peer, or this site itself, remembers more of this site's bucket than there is; and when all peers have been compared with. */

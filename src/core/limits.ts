@@ -149,6 +149,17 @@ export const YOUNG_STREAM_MS = 10_000;
 /** So long is waited for it: making one takes a server milliseconds, and on a busy disk a few hundred. */
 export const YOUNG_STREAM_WAIT_MS = 1_000;
 
+// ── clusters ──────────────────────────────────────────────────────────────────────────────────────────────────────
+/** How often it is looked whether a stream to which replicas are added is led again, and for how long: it takes some tenths
+ *  of a second (seen), and a bucket that goes on without it is tried again. */
+export const REPLICAS_LOOK_MS = 100;
+export const REPLICAS_LOOKS_MAX = 50;
+/** A replicated stream whose leader has died takes nothing for 4 to 8 s (seen); so long the site's state is waited for before
+ *  the bucket starts afresh. */
+export const STATE_PATIENCE_MS = 10_000;
+/** Between two attempts in that time. */
+export const STATE_AGAIN_MS = 250;
+
 // ── retries ───────────────────────────────────────────────────────────────────────────────────────────────────────
 /** The visible back-off list: the last one repeats. Ends at 15 s, so that a healed site is noticed within that. */
 export const BACKOFF_MS: readonly number[] = [100, 250, 500, 1_000, 2_000, 5_000, 10_000, 15_000];

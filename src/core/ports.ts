@@ -34,6 +34,11 @@ export interface StreamMark {
   readonly lastSequence: Sequence;
 }
 
+/** The own log, as it was found or made. */
+export interface LogInfo extends StreamMark {
+  readonly replicas: number;
+}
+
 export interface BucketInfo extends StreamMark {
   /** Revisions kept per key, 1 … 64. */
   readonly history: number;
@@ -132,8 +137,9 @@ export interface ExpectedSequences {
 
 /** This site's own log of one bucket. One writer: every append names the sequences it must follow. */
 export interface OperationLog {
-  /** Finds the log, or makes it with as many replicas as the bucket has. KVGW_LOG_UNSUITABLE, KVGW_UNREACHABLE, KVGW_DENIED. */
-  open(replicas: number): Promise<StreamMark>;
+  /** Finds the log, or makes it, with as many replicas as the bucket has; with fewer where the servers refuse them.
+   *  KVGW_LOG_UNSUITABLE, KVGW_UNREACHABLE, KVGW_DENIED. */
+  open(replicas: number): Promise<LogInfo>;
   /** Every operation kept from `from` on, without values, in order; returns where the log ended before. `inPlace` is false
    *  of one that stands where the bucket's subject was before: then its sequence says nothing to an append of its key.
    *  KVGW_STREAM_CHANGED if it is gone, KVGW_READER_LOST, KVGW_UNREACHABLE. */
@@ -233,6 +239,8 @@ export interface StateRecord {
 /** Small durable facts of this site, at its own NATS. Keys are tokens joined by dots. All fail with
  *  KVGW_STATE_UNAVAILABLE. */
 export interface SiteState {
+  /** So many replicas from now on, if it has fewer; gives how many it has, where the servers refuse them. */
+  raise(replicas: number): Promise<number>;
   load(key: string): Promise<StateRecord>;
   /** Durable when it resolves, with the revision that it has now. Where `expected` is given and the record stands elsewhere
    *  nothing is written: KVGW_STATE_CHANGED. */

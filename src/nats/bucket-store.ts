@@ -13,7 +13,7 @@ import type { BucketInfo, BucketStore, Clock, Reader, TailHandlers, WriteOutcome
 import { applyHeaders, plainHeaders, toOutcome } from "./bucket-write.js";
 import type { Lease } from "./connections.js";
 import { type EntryContext, toEntry } from "./entry.js";
-import { toFailure } from "./failure.js";
+import { API_ERROR, isApiError, toFailure } from "./failure.js";
 import { type ReadyHeaders, isoToNanos, storedHeaderBlock } from "./message.js";
 import { type PullSource, openPullReader } from "./pull-reader.js";
 import { scanStream } from "./scan.js";
@@ -163,11 +163,14 @@ async function makeBucket(
   if (create === false) {
     throw new GatewayError("KVGW_BUCKET_MISSING", `bucket ${bucket} does not exist; create it, or remove "create: false"`);
   }
+  const { history, replicas } = create;
+  const storage = create.storage === "file" ? StorageType.File : StorageType.Memory;
   // The library makes it, so that it is the bucket every KV client would have made.
-  await new Kvm(lease.link().nats).create(bucket, {
-    history: create.history,
-    storage: create.storage === "file" ? StorageType.File : StorageType.Memory,
-    replicas: create.replicas,
+  const make = (replicas: number) => new Kvm(lease.link().nats).create(bucket, { history, storage, replicas });
+  await make(replicas).catch((thrown: unknown) => {
+    // One YAML serves all sites, and not all of them need be clusters.
+    if (!isApiError(thrown, API_ERROR.replicasNotSupported)) throw thrown;
+    return make(1);
   });
   return api.streams.info(bucketStream(bucket));
 }

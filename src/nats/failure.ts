@@ -23,6 +23,7 @@ export const API_ERROR = {
   storageExceeded: 10047,
   accountResourcesExceeded: 10002,
   insufficientResources: 10023,
+  replicasNotSupported: 10074,
   noJetStreamHere: 10039,
 } as const;
 
@@ -86,6 +87,10 @@ export function notStored(why: "no-stream" | "disconnected" | "denied", where: s
 
 export const isApiError = (thrown: unknown, code: number): boolean =>
   thrown instanceof JetStreamApiError && thrown.code === code;
+
+/** Nobody takes what is sent there: certainly not stored. Where there is such a stream, it has no leader now. */
+export const isUnheard = (thrown: unknown): boolean =>
+  thrown instanceof Error && [thrown, thrown.cause].some((each) => each instanceof errors.RequestError && each.isNoResponders());
 
 const isDenial = (thrown: unknown): boolean =>
   thrown instanceof errors.PermissionViolationError || thrown instanceof errors.AuthorizationError;

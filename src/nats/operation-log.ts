@@ -15,12 +15,13 @@ import {
 import { GatewayError } from "../core/errors.js";
 import type { BucketName, SiteId } from "../core/ids.js";
 import { READ_WINDOW_MESSAGES } from "../core/limits.js";
-import type { AppendOutcome, Clock, OperationLog } from "../core/ports.js";
+import type { AppendOutcome, Clock, LogInfo, OperationLog } from "../core/ports.js";
 import type { Lease } from "./connections.js";
-import { API_ERROR, apiFailure, notStored, toFailure } from "./failure.js";
+import { API_ERROR, apiFailure, isApiError, notStored, toFailure } from "./failure.js";
 import { type LogContext, type LogFormat, logHeaders, logPayload, readLogMessage } from "./log-codec.js";
 import { storedHeaderBlock } from "./message.js";
 import type { Answer } from "./publisher.js";
+import { raiseReplicas } from "./replicas.js";
 import { scanStream } from "./scan.js";
 import { findStream, lastExisting, lastMessage, markOf, removeUpTo, streamManager } from "./streams.js";
 import { ANY_SUBJECT, everythingBelow, keyOfLogSubject, logPrefix, logStream, scanConsumers, subjectOf } from "./subjects.js";
@@ -52,8 +53,8 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
         return await lease.whileUp(async () => {
           const api = await streamManager(lease, domain);
           const found = await findStream(api, stream);
-          if (found !== null) return markOf(await fit(api, found, prefix));
-          return markOf(await api.streams.add(logConfig(stream, prefix, replicas)));
+          if (found === null) return logInfo(await make(api, logConfig(stream, prefix, replicas)));
+          return logInfo(await raiseReplicas(place.clock, api, await fit(api, found, prefix), replicas));
         });
       } catch (thrown) {
         throw toFailure(thrown, where);
@@ -126,7 +127,21 @@ export function createOperationLog(place: LogPlace, names: LogNames): OperationL
   };
 }
 
-function logConfig(name: string, prefix: string, replicas: number): Partial<StreamConfig> & { name: string } {
+const logInfo = (info: StreamInfo): LogInfo => ({ ...markOf(info), replicas: info.config.num_replicas });
+
+/** A hub may be a single server, where the bucket is on several. */
+async function make(api: JetStreamManager, config: LogConfig): Promise<StreamInfo> {
+  try {
+    return await api.streams.add(config);
+  } catch (thrown) {
+    if (!isApiError(thrown, API_ERROR.replicasNotSupported)) throw thrown;
+    return api.streams.add({ ...config, num_replicas: 1 });
+  }
+}
+
+type LogConfig = Partial<StreamConfig> & { name: string };
+
+function logConfig(name: string, prefix: string, replicas: number): LogConfig {
   return {
     name,
     description: "nats-kv-gateway: the last operation of every key written at this site",

@@ -159,7 +159,12 @@ async function openGround(deps: PipelineDeps, ports: PipelinePorts, run: Run): P
     return found;
   };
   const info = wanted(await ports.store.open());
-  wanted(await ports.log.open(info.replicas));
+  const tellIfFewer = (of: string, replicas: number) => {
+    if (replicas < info.replicas) deps.observe({ type: "few-replicas", bucket, of, replicas, wanted: info.replicas });
+  };
+  const { replicas: logReplicas } = wanted(await ports.log.open(info.replicas));
+  tellIfFewer("operation log", logReplicas);
+  tellIfFewer("site state", wanted(await state.raise(info.replicas)));
   const witness = createWitness(site, deps.random);
   const causality = wanted(await loadCausality({ bucket, state, clock, share: witness.share, onFailure: fail }));
   const account = {

@@ -62,6 +62,10 @@ function describe(event: GatewayEvent): Line {
       const fields = { bucket: event.bucket, peer: event.peer, ...because(event.reason) };
       return { level: levelOf(event.reason?.code), message: `peer ${event.state}`, fields };
     }
+    case "few-replicas": {
+      const { bucket, of, replicas, wanted } = event;
+      return { level: "warn", message: `the servers refuse the ${of} as many replicas as its bucket has`, fields: { bucket, replicas, wanted } };
+    }
     case "log-resumed":
       return info("operation log resumed", { bucket: event.bucket, sequence: event.sequence, resent: event.resent });
     case "checkpoint-reset": {

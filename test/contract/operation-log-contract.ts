@@ -55,9 +55,9 @@ export function operationLogContract(make: () => Promise<LogRig>): void {
     it("makes a missing log, and finds the same one again", async () => {
       const { log, other } = await opened();
       const mark = await log.open(1);
-      expect(mark).toEqual({ created: expect.stringMatching(/^[0-9]{19}$/) as string, lastSequence: 0 });
+      expect(mark).toEqual({ created: expect.stringMatching(/^[0-9]{19}$/) as string, lastSequence: 0, replicas: 1 });
       await appended(log, operationOf("k"), 0);
-      expect(await other.open(1)).toEqual({ created: mark.created, lastSequence: 1 });
+      expect(await other.open(1)).toEqual({ ...mark, lastSequence: 1 });
     });
 
     it("tells another life of the log by another creation time", async () => {

@@ -1,6 +1,7 @@
 /** What only a real server can be: of the wrong kind, or closed to us. The codes are those that src/core/ports.ts names. */
 import { type StreamConfig, jetstreamManager } from "@nats-io/jetstream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BucketConfig } from "../../src/config/config.js";
 import type { GatewayError } from "../../src/core/errors.js";
 import { createBucketStore } from "../../src/nats/bucket-store.js";
 import { type Connections, type Lease, createConnections } from "../../src/nats/connections.js";
@@ -49,8 +50,8 @@ async function addStream(config: Partial<StreamConfig> & { readonly name: string
   await app.close();
 }
 
-const storeOf = (lease: Lease, bucket: string) =>
-  createBucketStore({ lease, clock, site: SITE, epoch: 1, clockOffsetUs: 0 }, bucketNamed(bucket), false);
+const storeOf = (lease: Lease, bucket: string, create: BucketConfig["create"] = false) =>
+  createBucketStore({ lease, clock, site: SITE, epoch: 1, clockOffsetUs: 0 }, bucketNamed(bucket), create);
 
 const namesOf = (bucket: string, site = SITE) =>
   ({ site, bucket: bucketNamed(bucket), subject: `rep.kv.ops.${bucket}`, format: "raw" }) as const;
@@ -79,7 +80,18 @@ describe("a stream in the operation log's place", () => {
     const lease = await leaseOf("all");
     const place = { lease, domain: null, clock, epoch: 1 };
     const { created } = await createOperationLog(place, before).open(1);
-    expect(await logOf(lease, "moved").open(1)).toEqual({ created, lastSequence: 0 });
+    expect(await logOf(lease, "moved").open(1)).toEqual({ created, lastSequence: 0, replicas: 1 });
+  });
+});
+
+describe("a single server that is asked for replicas", () => {
+  it("makes a bucket, a log and a state without them, since one YAML serves clusters and single servers", async () => {
+    const lease = await leaseOf("all");
+    const created = { history: 5, storage: "file", replicas: 3 } as const;
+    expect(await storeOf(lease, "alone", created).open()).toMatchObject({ history: 5, replicas: 1 });
+    expect(await logOf(lease, "alone").open(3)).toMatchObject({ replicas: 1 });
+    expect(await logOf(lease, "alone").open(3), "found").toMatchObject({ replicas: 1 });
+    expect(await createSiteState(lease, SITE, clock).raise(3)).toBe(1);
   });
 });
 

@@ -33,6 +33,13 @@ export function siteStateContract(make: () => Promise<StateRig>): void {
     expect((await next.load("causality.config")).value).toEqual({ floorUs: 5, records: [["k", 9]] });
   });
 
+  it("says how many replicas it has, and has what it had", async () => {
+    const { state } = await start();
+    await state.save("k", 1);
+    expect(await state.raise(1)).toBe(1);
+    expect((await state.load("k")).value).toBe(1);
+  });
+
   it("keeps keys apart, also where one is the beginning of another", async () => {
     const { state } = await start();
     await state.save("a", 1);
@@ -116,5 +123,6 @@ export function siteStateContract(make: () => Promise<StateRig>): void {
     await expect(state.remove("k")).rejects.toMatchObject(UNAVAILABLE);
     await expect(state.scan("k", () => undefined)).rejects.toMatchObject(UNAVAILABLE);
     await expect(state.keys("k")).rejects.toMatchObject(UNAVAILABLE);
+    await expect(state.raise(1)).rejects.toMatchObject(UNAVAILABLE);
   });
 }

@@ -117,3 +117,26 @@ describe("a stop while a bucket is starting", () => {
     expect(read).toBe(1);
   });
 });
+
+describe("a bucket on several servers", () => {
+  it.each([
+    ["the servers refuse its log and its state as many", 1, ["operation log", "site state"]],
+    ["all have as many", 3, []],
+  ] as const)("asks for as many replicas of what belongs to it, tells what has fewer, and runs: %s", async (_what, replicas, few) => {
+    const { clock, ports } = createMemoryGround();
+    const asked: number[] = [];
+    const refuse = (wanted: number) => {
+      asked.push(wanted);
+      return replicas;
+    };
+    const store = { ...ports.store, open: async () => ({ ...(await ports.store.open()), replicas: 3 }) };
+    const log = { ...ports.log, open: async (wanted: number) => ({ ...(await ports.log.open(wanted)), replicas: refuse(wanted) }) };
+    const state = { ...ports.state, raise: (wanted: number) => Promise.resolve(refuse(wanted)) };
+    const { supervisor, events } = superviseOn(clock, () => Promise.resolve({ ...ports, store, log, state }));
+    await clock.advance(1_000);
+    const told = events().filter(({ type }) => type === "few-replicas");
+    expect(told).toEqual(few.map((of) => ({ type: "few-replicas", bucket: BUCKET, of, replicas: 1, wanted: 3 })));
+    expect([asked, supervisor.state()]).toEqual([[3, 3], "live"]);
+    await stopWithin(clock, () => supervisor.stop(), 10_000);
+  });
+});

@@ -25,6 +25,7 @@ export interface Supervised {
   readonly counters: BucketCounters;
   /** The states that it told, with the codes of their reasons. */
   states(): readonly string[];
+  events(): readonly GatewayEvent[];
   config(changes?: Partial<BucketConfig>): BucketConfig;
 }
 
@@ -52,6 +53,7 @@ export function superviseOn(
   const named = (state: string, reason: Reason | null) => (reason === null ? state : `${state} ${reason.code}`);
   return {
     ...{ supervisor, counters, config },
+    events: () => events,
     states: () => events.flatMap((event) => (event.type === "bucket-state" ? [named(event.state, event.reason)] : [])),
   };
 }

@@ -34,10 +34,10 @@ const NO_PAYLOAD = new Uint8Array(0);
 export function createMemoryOperationLog(log: MemoryLog): OperationLog {
   const { connection, stream, format, bucket } = log;
   return {
-    open: () =>
+    open: (replicas) =>
       connection.request(() => {
         stream.create();
-        return stream.mark();
+        return { ...stream.mark(), replicas };
       }),
     async scan(from, onOperation) {
       const { mark, messages } = await connection.request(() => {

@@ -27,6 +27,7 @@ export function createMemorySiteState(connection: MemoryConnection, durable: Map
   const below = (prefix: string) => [...durable].filter(([key]) => key.startsWith(`${prefix}.`));
 
   return {
+    raise: (replicas) => unavailable(connection.request(() => replicas)),
     load: (key) => unavailable(connection.request(() => ({ value: parsed(durable.get(key)), revision: revisionOf(key) }))),
     save: async (key, value, expected) => {
       const text = JSON.stringify(value);

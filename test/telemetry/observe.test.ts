@@ -94,6 +94,11 @@ const CASES: { readonly [Type in GatewayEvent["type"]]: Case<Type> } = {
     level: "warn",
     fields: { bucket: ORDERS, peer: SITE_B, code: RETRY.code, reason: RETRY.message },
   },
+  "few-replicas": {
+    event: { type: "few-replicas", bucket: ORDERS, of: "site state", replicas: 1, wanted: 3 },
+    level: "warn",
+    fields: { bucket: ORDERS, replicas: 1, wanted: 3 },
+  },
   "log-resumed": {
     event: { type: "log-resumed", bucket: ORDERS, sequence: 42, resent: 3 },
     level: "info",
