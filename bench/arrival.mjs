@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { rounded } from "./figures.mjs";
-import { BUCKET_STREAM, countDifferences, readContents } from "./sites.mjs";
+import { countDifferences } from "./sites.mjs";
 import { nowMs, until } from "./wait.mjs";
 
 const SAMPLE_EVERY_MS = 10;
@@ -31,8 +31,7 @@ export function startSampling(site, signal) {
   async function sample() {
     while (!signal.aborted) {
       try {
-        const { state } = await site.manager.streams.info(BUCKET_STREAM);
-        const { last_seq: lastRevision, messages } = state;
+        const { lastRevision, messages } = await site.progress();
         if (lastRevision !== changes.at(-1)?.lastRevision) changes.push({ atMs: nowMs(), lastRevision, messages });
       } catch {
         // A mirror's stream comes into being only when it starts; that nothing ever arrives is seen by who waits.
@@ -60,7 +59,7 @@ export function startSampling(site, signal) {
  * Waits until B holds what A holds and both hold what was written.
  * @param {Sites} sites
  * @param {{ sampling: ReturnType<typeof startSampling>, expected: Map<string, Buffer>, stage: Stage, withinMs: number,
- *   readUsage: () => Usage }} options
+ *   readUsage: () => Promise<Usage> }} options
  * @returns {Promise<Arrival>}
  */
 export async function untilArrived(sites, { sampling, expected, stage, withinMs, readUsage }) {
@@ -68,7 +67,7 @@ export async function untilArrived(sites, { sampling, expected, stage, withinMs,
   for (;;) {
     const remainingMs = Math.max(1, rounded(deadline - nowMs(), 0));
     await untilStill(sampling, { keys: expected.size, withinMs: remainingMs, signal: stage.signal });
-    const usage = readUsage();
+    const usage = await readUsage();
     const { differences, lastRevision } = await compare(sites, expected);
     if (differences === 0) {
       const [firstAtMs, completeAtMs] = [sampling.whenReached(1), sampling.whenReached(lastRevision)];
@@ -100,9 +99,9 @@ async function untilStill(sampling, { keys, withinMs, signal }) {
  * @param {Map<string, Buffer>} expected
  */
 async function compare({ a, b }, expected) {
-  const atA = await readContents(a);
+  const atA = await a.contents();
   const lost = countDifferences(expected, atA.values);
   if (lost > 0) throw new Error(`A itself does not hold what was written: ${lost} of ${expected.size} keys differ`);
-  const atB = await readContents(b);
+  const atB = await b.contents();
   return { differences: countDifferences(atA.values, atB.values), lastRevision: atB.lastRevision };
 }

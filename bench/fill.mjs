@@ -1,6 +1,5 @@
 /** Both sites hold so many keys, as they came: written at A by applications, carried to B by the gateways, proved equal. */
-import { prepareWriter } from "./load.mjs";
-import { BUCKET, BUCKET_STREAM } from "./sites.mjs";
+import { BUCKET } from "./sites.mjs";
 import { until } from "./wait.mjs";
 
 /** Millions of keys on a slow machine. */
@@ -19,12 +18,12 @@ const LOOK_EVERY_MS = 200;
  * @param {{ keys: number, valueBytes: number }} load
  */
 export async function fill(stage, sites, gateways, { keys, valueBytes }) {
-  const writer = await prepareWriter(stage, sites.a, { writes: keys, keys, valueBytes });
+  const writer = await sites.a.prepareWriter({ writes: keys, keys, valueBytes });
   await writer.write();
   await writer.stop();
   for (const gateway of [gateways.a, gateways.b]) gateway.start();
   const limits = { withinMs: FILLED_WITHIN_MS, everyMs: LOOK_EVERY_MS, signal: stage.signal };
-  await until(async () => (await messagesOf(sites.b)) >= keys, { what: `B holds ${keys} keys`, ...limits });
+  await until(async () => (await sites.b.progress()).messages >= keys, { what: `B holds ${keys} keys`, ...limits });
   for (const gateway of [gateways.a, gateways.b]) await gateway.untilLive([BUCKET], { withinMs: FILLED_WITHIN_MS, everyMs: LOOK_EVERY_MS });
   await untilEqual(stage, gateways.b);
 }
@@ -49,9 +48,4 @@ async function lastEqualAt(gateway) {
   const status = await gateway.status();
   const [peer] = Object.values(status.buckets[BUCKET].peers);
   return /** @type {any} */ (peer).lastEqualAt;
-}
-
-/** @param {Sites["b"]} site */
-async function messagesOf(site) {
-  return (await site.manager.streams.info(BUCKET_STREAM)).state.messages;
 }

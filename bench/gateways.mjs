@@ -59,7 +59,7 @@ function gateway(stage, { role, site, peer, port }) {
   return {
     ...{ role, site, config, port, status },
     start() {
-      child = stage.start(role, process.execPath, [MAIN, "run", "-c", config, "--site", site]);
+      child = stage.start(role, process.execPath, [MAIN, "run", "-c", config, "--site", site], { watched: true });
     },
     /** As by a crash, which leaves the more to the next start. */
     async stop() {

@@ -3,11 +3,12 @@
  */
 import { loadavg } from "node:os";
 import { rounded } from "./figures.mjs";
-import { openSites } from "./sites.mjs";
 import { createStage } from "./stage.mjs";
 import { copyLoop } from "./subjects/copy-loop.mjs";
+import { gun } from "./subjects/gun.mjs";
 import { kvgw } from "./subjects/kvgw.mjs";
 import { mirror } from "./subjects/mirror.mjs";
+import { pouchdb } from "./subjects/pouchdb.mjs";
 import { within } from "./wait.mjs";
 import { w1 } from "./workloads/w1.mjs";
 import { w2 } from "./workloads/w2.mjs";
@@ -19,6 +20,8 @@ import { w7 } from "./workloads/w7.mjs";
 
 /** More than all waits of a measurement together on any machine worth measuring; ends even what nobody foresaw. */
 const OVER_WITHIN_MS = 600_000;
+/** Does nothing, and so shows for how long the machine itself lets a process stand still. */
+const IDLE = "setInterval(() => undefined, 60_000)";
 
 /** @import { Measurement, Scale } from "./plan.mjs" */
 /** @import { Stage } from "./stage.mjs" */
@@ -26,7 +29,7 @@ const OVER_WITHIN_MS = 600_000;
 /** @import { Outcome, Workload } from "./workloads/workload.mjs" */
 
 /** @type {ReadonlyMap<string, Subject>} */
-export const subjects = new Map([kvgw, copyLoop, mirror].map((subject) => [subject.name, subject]));
+export const subjects = new Map([kvgw, copyLoop, mirror, pouchdb, gun].map((subject) => [subject.name, subject]));
 /** @type {ReadonlyMap<string, Workload>} */
 export const workloads = new Map([w1, w2, w3, w4, w5, w6, w7].map((workload) => [workload.name, workload]));
 
@@ -46,10 +49,8 @@ export async function measureOnce(measurement, { binary, version, scale }) {
   const stage = await createStage();
   try {
     const work = measure(stage, measurement, { binary, scale });
-    const { usage, ...outcome } = await Promise.race([
-      stage.broken,
-      within(work, { what: "the measurement is over", withinMs: OVER_WITHIN_MS }),
-    ]);
+    const over = { what: "the measurement is over", withinMs: OVER_WITHIN_MS };
+    const { usage, ...outcome } = await within(Promise.race([stage.broken, work]), over);
     return {
       ...{ type: "measurement", ...measurement, server: version, at },
       ...outcome,
@@ -75,7 +76,8 @@ export async function measureOnce(measurement, { binary, version, scale }) {
 async function measure(stage, measurement, { binary, scale }) {
   const subject = known(subjects, measurement.subject);
   const workload = known(workloads, measurement.workload);
-  const sites = await openSites(stage, { binary, leaf: subject.leaf, bucketAtB: subject.bucketAtB });
+  stage.start("idle", process.execPath, ["-e", IDLE], { watched: true });
+  const sites = await subject.openSites(stage, { binary });
   const prepared = await subject.prepare(stage, sites);
   const { valueBytes, size } = measurement;
   return workload.measure({ stage, sites, prepared, scale, valueBytes, size });

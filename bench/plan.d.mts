@@ -38,6 +38,7 @@ export interface Choice {
 
 export const PRODUCT: string;
 export const WORKLOADS: readonly string[];
+export const PEERS: readonly string[];
 export const SUBJECTS: readonly string[];
 export const SCALES: Readonly<Record<"full" | "quick", Scale>>;
 

@@ -7,7 +7,9 @@
 
 export const WORKLOADS = Object.freeze(["W1", "W2", "W3", "W4", "W5", "W6", "W7"]);
 export const PRODUCT = "kvgw";
-export const SUBJECTS = Object.freeze([PRODUCT, "copy-loop", "mirror"]);
+/** What also merges the writes of both sites, on something else than NATS. Installed on its own: see README.md. */
+export const PEERS = Object.freeze(["pouchdb", "gun"]);
+export const SUBJECTS = Object.freeze([PRODUCT, "copy-loop", "mirror", ...PEERS]);
 
 /** @type {Readonly<Record<"full" | "quick", Scale>>} */
 export const SCALES = Object.freeze({

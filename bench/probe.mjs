@@ -1,12 +1,10 @@
 /**
- * An even, light stream of writes, and when each is seen: one process puts through the KV client at A and watches the
- * bucket at B, so one clock sees the call, the acknowledgement and the arrival of each write.
+ * An even, light stream of writes, and when each is seen: one process puts as applications do at A and watches the bucket
+ * at B, so one clock sees the call, the acknowledgement and the arrival of each write.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { Kvm, KvWatchInclude } from "@nats-io/kv";
 import { latencies, rounded } from "./figures.mjs";
-import { keyOf, numberOfValue, valuesOfWrites } from "./plan.mjs";
-import { BUCKET } from "./sites.mjs";
+import { keyOf, valuesOfWrites } from "./plan.mjs";
 import { nowMs, until } from "./wait.mjs";
 
 export const WRITES_PER_SECOND = 200;
@@ -16,9 +14,8 @@ const SEEN_WITHIN_MS = 15_000;
 /** Written first and not counted: the measuring process compiles its own code at its first writes. */
 const WARM_UP_SECONDS = 1;
 
-/** @import { KV } from "@nats-io/kv" */
 /** @import { Latencies } from "./figures.mjs" */
-/** @import { Site, Sites } from "./sites.mjs" */
+/** @import { Sites } from "./sites.mjs" */
 /** @import { Stage } from "./stage.mjs" */
 /** @typedef {{ callMs: Float64Array, ackMs: Float64Array, seenMs: Float64Array }} Times zero means not yet */
 /**
@@ -32,12 +29,12 @@ const WARM_UP_SECONDS = 1;
  * @param {Sites} sites
  */
 export async function createProbe({ signal }, { a, b }) {
-  const bucket = await new Kvm(a.client).open(BUCKET);
+  const putAtA = await a.openBucket();
   /** @type {Float64Array} */
   let seenMs = new Float64Array();
   // Of this run; what an earlier run has written counts no more.
   let firstNumber = 0;
-  await watch(b, (number) => {
+  await b.watch((number) => {
     const at = number - firstNumber;
     if (seenMs[at] === 0) seenMs[at] = nowMs();
   });
@@ -54,7 +51,7 @@ export async function createProbe({ signal }, { a, b }) {
       seenMs = new Float64Array(all);
       const valueOf = valuesOfWrites({ writes: firstNumber + all, keys: KEYS, valueBytes });
       const times = { callMs: new Float64Array(all), ackMs: new Float64Array(all), seenMs };
-      const put = (/** @type {number} */ number) => bucket.put(keyOf(number % KEYS), valueOf(firstNumber + number));
+      const put = (/** @type {number} */ number) => putAtA(keyOf(number % KEYS), valueOf(firstNumber + number));
       await write({ from: 0, to: warmUp, put, times, signal });
       begin();
       const latestMs = await write({ from: warmUp, to: all, put, times, signal });
@@ -73,22 +70,8 @@ export async function createProbe({ signal }, { a, b }) {
 }
 
 /**
- * @param {Site} site
- * @param {(number: number) => void} onSeen
- */
-async function watch(site, onSeen) {
-  const bucket = await new Kvm(site.client).open(BUCKET);
-  const updates = await bucket.watch({ key: ">", include: KvWatchInclude.UpdatesOnly });
-  const follow = async () => {
-    for await (const { value } of updates) onSeen(numberOfValue(value));
-  };
-  // A watch that breaks shows as writes that were not seen.
-  follow().catch(() => undefined);
-}
-
-/**
  * Never waits for an acknowledgement before the next write: a slow one must not thin out the load.
- * @param {{ from: number, to: number, put: (number: number) => Promise<number>, times: Times, signal: AbortSignal }} options
+ * @param {{ from: number, to: number, put: (number: number) => Promise<unknown>, times: Times, signal: AbortSignal }} options
  * @returns {Promise<number>} by how many ms the latest write missed its moment
  */
 async function write({ from, to, put, times, signal }) {

@@ -1,9 +1,11 @@
 /**
- * The two sites of a measurement as the measuring process sees them: a server, a connection and a bucket each. Everything
- * is measured from A to B.
+ * The two sites of a measurement as the measuring process sees them. What workloads do at a site is the same whatever holds
+ * its bucket; here it is a nats-server, a connection and a bucket each. Everything is measured from A to B.
  */
 import { DeliverPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { Kvm } from "@nats-io/kv";
+import { Kvm, KvWatchInclude } from "@nats-io/kv";
+import { prepareWriter } from "./load.mjs";
+import { numberOfValue } from "./plan.mjs";
 import { startServers } from "./servers.mjs";
 import { within } from "./wait.mjs";
 
@@ -18,9 +20,21 @@ const READ_WINDOW = 4096;
 /** @import { JetStreamClient, JetStreamManager } from "@nats-io/jetstream" */
 /** @import { Server } from "./servers.mjs" */
 /** @import { Stage } from "./stage.mjs" */
-/** @typedef {Server & { client: JetStreamClient, manager: JetStreamManager }} Site */
-/** @typedef {{ a: Site, b: Site }} Sites */
+/** @import { Load } from "./plan.mjs" */
+/** @import { WriterOptions, prepareWriter as PrepareWriter } from "./load.mjs" */
 /** @typedef {{ values: Map<string, Buffer>, lastRevision: number }} Contents */
+/** @typedef {{ lastRevision: number, messages: number }} Progress the newest change, and how many keys */
+/**
+ * @typedef {object} Site
+ * @property {(load: Load, options?: WriterOptions) => ReturnType<PrepareWriter>} prepareWriter
+ * @property {() => Promise<Progress>} progress
+ * @property {() => Promise<Contents>} contents every key with its value, as the bucket holds them now
+ * @property {() => Promise<(key: string, value: Uint8Array) => Promise<unknown>>} openBucket for puts
+ * @property {(onSeen: (number: number) => void) => Promise<void>} watch tells of each value that becomes visible from now on
+ *
+ * @typedef {Site & Server & { client: JetStreamClient, manager: JetStreamManager }} NatsSite
+ * @typedef {{ a: NatsSite, b: NatsSite }} Sites
+ */
 
 /**
  * Both servers run, and the bucket exists where applications would have made it.
@@ -30,27 +44,57 @@ const READ_WINDOW = 4096;
  */
 export async function openSites(stage, { binary, leaf, bucketAtB }) {
   const servers = await startServers(stage, { binary, leaf });
-  const a = await openSite(servers.a);
-  const b = await openSite(servers.b);
+  const a = await openSite(stage, servers.a);
+  const b = await openSite(stage, servers.b);
   for (const site of bucketAtB ? [a, b] : [a]) await new Kvm(site.client).create(BUCKET, { history: 1 });
   return { a, b };
 }
 
 /**
+ * @param {Stage} stage
  * @param {Server} server
- * @returns {Promise<Site>}
+ * @returns {Promise<NatsSite>}
  */
-async function openSite(server) {
-  return { ...server, client: jetstream(server.connection), manager: await jetstreamManager(server.connection) };
+async function openSite(stage, server) {
+  const client = jetstream(server.connection);
+  const manager = await jetstreamManager(server.connection);
+  return {
+    ...{ ...server, client, manager },
+    prepareWriter: (load, options) => prepareWriter(stage, { url: server.url, subjectPrefix: SUBJECT_PREFIX, ...load }, options),
+    async progress() {
+      const { last_seq: lastRevision, messages } = (await manager.streams.info(BUCKET_STREAM)).state;
+      return { lastRevision, messages };
+    },
+    contents: () => readContents(client, server.url),
+    async openBucket() {
+      const bucket = await new Kvm(client).open(BUCKET);
+      return (key, value) => bucket.put(key, value);
+    },
+    watch: (onSeen) => watch(client, onSeen),
+  };
 }
 
 /**
- * Every key with its value, as the bucket holds them now.
- * @param {Site} site
+ * @param {JetStreamClient} client
+ * @param {(number: number) => void} onSeen
+ */
+async function watch(client, onSeen) {
+  const bucket = await new Kvm(client).open(BUCKET);
+  const updates = await bucket.watch({ key: ">", include: KvWatchInclude.UpdatesOnly });
+  const follow = async () => {
+    for await (const { value } of updates) onSeen(numberOfValue(value));
+  };
+  // A watch that breaks shows as writes that were not seen.
+  follow().catch(() => undefined);
+}
+
+/**
+ * @param {JetStreamClient} client
+ * @param {string} url
  * @returns {Promise<Contents>}
  */
-export async function readContents(site) {
-  const consumer = await site.client.consumers.get(BUCKET_STREAM, { deliver_policy: DeliverPolicy.LastPerSubject });
+async function readContents(client, url) {
+  const consumer = await client.consumers.get(BUCKET_STREAM, { deliver_policy: DeliverPolicy.LastPerSubject });
   /** @type {Contents} */
   const contents = { values: new Map(), lastRevision: 0 };
   if ((await consumer.info()).num_pending === 0) return contents;
@@ -66,7 +110,7 @@ export async function readContents(site) {
     },
   });
   try {
-    await within(complete, { what: `bucket ${BUCKET} of ${site.url} is read to its end`, withinMs: READ_WITHIN_MS });
+    await within(complete, { what: `bucket ${BUCKET} of ${url} is read to its end`, withinMs: READ_WITHIN_MS });
   } finally {
     messages.stop();
     await consumer.delete();

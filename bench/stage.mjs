@@ -14,9 +14,13 @@ import { within } from "./wait.mjs";
 const GONE_WITHIN_MS = 10_000;
 const LOG_LINES = 8;
 const LONGEST_LINE = 400;
+const LOOP_WATCH = new URL("loop-watch.mjs", import.meta.url).href;
 
 /** @typedef {Awaited<ReturnType<typeof createStage>>} Stage */
-/** @typedef {{ role: string, process: import("node:child_process").ChildProcess, exited: Promise<void> }} Child */
+/**
+ * @typedef {{ role: string, process: import("node:child_process").ChildProcess, exited: Promise<void>,
+ *   watched: boolean }} Child
+ */
 
 /** @type {Set<() => void>} */
 const endings = new Set();
@@ -45,12 +49,17 @@ export async function createStage() {
    * @param {string} role names the process in results and its log file in the folder
    * @param {string} command
    * @param {readonly string[]} args
-   * @param {{ ipc?: boolean }} [options]
+   * @param {{ ipc?: boolean, watched?: boolean, cwd?: string }} [options] `watched` is for a process of Node whose event
+   *   loop and garbage collection are measured; it is asked over the same channel as `ipc`
    * @returns {Child}
    */
-  function start(role, command, args, { ipc = false } = {}) {
+  function start(role, command, args, { watched = false, ipc = watched, cwd } = {}) {
     const log = openSync(join(folder, `${role}.log`), "a");
-    const child = spawn(command, args, { stdio: ["ignore", log, log, ...(ipc ? [/** @type {const} */ ("ipc")] : [])] });
+    const child = spawn(command, watched ? ["--import", LOOP_WATCH, ...args] : args, {
+      ...(cwd !== undefined && { cwd }),
+      serialization: "advanced",
+      stdio: ["ignore", log, log, ...(ipc ? [/** @type {const} */ ("ipc")] : [])],
+    });
     closeSync(log);
     const exited = new Promise((/** @type {(value: void) => void} */ resolve) => {
       child.once("error", (error) => {
@@ -63,7 +72,7 @@ export async function createStage() {
         resolve();
       });
     });
-    const started = { role, process: child, exited };
+    const started = { role, process: child, exited, watched };
     children.set(role, started);
     roles.add(role);
     return started;

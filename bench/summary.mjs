@@ -6,11 +6,14 @@ import { ratio, rounded, spread } from "./figures.mjs";
 import { PRODUCT, SUBJECTS } from "./plan.mjs";
 
 /** @import { Spread } from "./figures.mjs" */
+/** @import { Loop } from "./loop-watch.mjs" */
 /** @import { Result } from "./once.mjs" */
 
 const MIB = 1024 * 1024;
 /** Who carries the data; the rest of the processes are servers and load. */
-const CARRIERS = ["gateway-a", "gateway-b", "copy-loop"];
+const CARRIERS = ["gateway-a", "gateway-b", "copy-loop", "peer-a", "peer-b"];
+/** Stands by, so that a stall can be told from one of the machine. */
+const IDLE = ["idle"];
 const SERVERS = ["server-a", "server-b"];
 
 /**
@@ -25,10 +28,18 @@ const SERVERS = ["server-a", "server-b"];
 const BASES = /** @type {Readonly<Record<string, string>>} */ ({ W1: "copy-loop", W2: "copy-loop", W3: "mirror" });
 
 /** @type {readonly Figure[]} */
+const STALLS = [
+  { id: "longestStallMs", label: "longest stall ms, carriers", digits: 0, of: ({ loops }) => most(loops, CARRIERS, ({ longestStallMs }) => longestStallMs) },
+  { id: "idleStallMs", label: "longest stall ms, an idle process", digits: 0, of: ({ loops }) => most(loops, IDLE, ({ longestStallMs }) => longestStallMs) },
+  { id: "gcPercent", label: "GC, % of the work of a carrier", digits: 1, of: ({ loops }) => most(loops, CARRIERS, ({ gcMs, busyMs }) => (100 * gcMs) / busyMs) },
+];
+
+/** @type {readonly Figure[]} */
 const COSTS = [
   { id: "carrierCpuMicros", label: "CPU µs/op, carriers", digits: 1, of: (r) => sum(r.cpuMicrosPerOperation, CARRIERS) },
   { id: "serverCpuMicros", label: "CPU µs/op, servers", digits: 1, of: (r) => sum(r.cpuMicrosPerOperation, SERVERS) },
   { id: "carrierRssMiB", label: "RSS MiB, carriers", digits: 0, of: (r) => inMib(sum(r.rssBytes, CARRIERS)) },
+  ...STALLS,
 ];
 
 const LATENCIES = /** @type {const} */ (["p50", "p99", "max"]);
@@ -49,6 +60,7 @@ const FIGURES = {
     alone("repairedMs", "ms until B has ten keys that it lacked", 1),
     alone("repairedBytes", "bytes of that"),
     alone("repairedMessages", "messages of that"),
+    ...STALLS,
   ],
   W5: [
     alone("originStartMs", "ms until live, where they were written"),
@@ -58,6 +70,7 @@ const FIGURES = {
     alone("copyBytesPerKey", "bytes of memory a key, at the other site", 1),
     alone("originPeakBytesPerKey", "bytes of memory a key at the peak of the start", 1),
     alone("emptyMiB", "RSS MiB with an empty bucket", 1),
+    ...STALLS,
   ],
   W6: [
     alone("startMs", "ms until all are live at both sites"),
@@ -65,6 +78,7 @@ const FIGURES = {
     alone("idleMiB", "RSS MiB at rest, the larger gateway", 1),
     alone("addedMs", "ms from a save that adds one to its first value at B"),
     alone("changedMs", "ms from a save that removes and adds 100 until all are live"),
+    ...STALLS,
   ],
   W7: [
     alone("aloneP50", "put call → visible, p50 ms, neighbour at rest", 2),
@@ -154,6 +168,17 @@ function latency(from, at, label) {
 function sum(byRole, roles) {
   const present = roles.flatMap((role) => byRole[role] ?? []);
   return present.length === 0 ? undefined : present.reduce((total, each) => total + each, 0);
+}
+
+/**
+ * Of the role that has most of it; undefined when none took part.
+ * @param {Readonly<Record<string, Loop>>} loops
+ * @param {readonly string[]} roles
+ * @param {(loop: Loop) => number} of
+ */
+function most(loops, roles, of) {
+  const present = roles.flatMap((role) => (loops[role] === undefined ? [] : of(loops[role])));
+  return present.length === 0 ? undefined : rounded(Math.max(...present), 1);
 }
 
 /** @param {number | undefined} bytes */

@@ -1,13 +1,13 @@
 /** The product as a subject: two real `kvgw run` processes between two separate servers, both ways as always. */
 import { createGateways } from "../gateways.mjs";
-import { BUCKET } from "../sites.mjs";
+import { BUCKET, openSites } from "../sites.mjs";
 
 /** @type {import("./subject.mjs").Subject} */
 export const kvgw = {
   name: "kvgw",
   differs: "both ways, two processes, with versions, compare-and-set and a durable operation log at each site",
-  leaf: false,
-  bucketAtB: true,
+  missing: () => null,
+  openSites: (stage, { binary }) => openSites(stage, { binary, leaf: false, bucketAtB: true }),
   async prepare(stage, sites) {
     const { a, b } = await createGateways(stage, sites, [BUCKET]);
     return {

@@ -1,7 +1,7 @@
 /** What NATS itself offers: the bucket's stream at B is a mirror of the one at A, over a leaf node with two domains. */
 import { RetentionPolicy, StorageType } from "@nats-io/jetstream";
 import { DOMAINS } from "../servers.mjs";
-import { BUCKET_STREAM } from "../sites.mjs";
+import { BUCKET_STREAM, openSites } from "../sites.mjs";
 import { until } from "../wait.mjs";
 
 const READY_WITHIN_MS = 30_000;
@@ -11,8 +11,8 @@ const NEVER_SEEN = -1;
 export const mirror = {
   name: "mirror",
   differs: "one way, inside the servers, over a leaf node: B is read-only and nothing is ever decided",
-  leaf: true,
-  bucketAtB: false,
+  missing: () => null,
+  openSites: (stage, { binary }) => openSites(stage, { binary, leaf: true, bucketAtB: false }),
   async prepare(stage, { b }) {
     return {
       async start() {

@@ -4,7 +4,6 @@
  */
 import { startSampling, untilArrived } from "../arrival.mjs";
 import { rounded } from "../figures.mjs";
-import { prepareWriter } from "../load.mjs";
 import { startMeter } from "../measure.mjs";
 import { contentsAfter } from "../plan.mjs";
 import { nowMs } from "../wait.mjs";
@@ -18,7 +17,7 @@ export const w1 = {
     `W1 backlog: ${scale.backlogKeys.toLocaleString("en")} keys × ${valueBytes} B, from start until B holds all`,
   async measure({ stage, sites, prepared, scale, valueBytes }) {
     const load = { writes: scale.backlogKeys, keys: scale.backlogKeys, valueBytes };
-    const writer = await prepareWriter(stage, sites.a, load);
+    const writer = await sites.a.prepareWriter(load);
     await writer.write();
     await writer.stop();
     const expected = contentsAfter(load);

@@ -4,7 +4,6 @@
  */
 import { startSampling, untilArrived } from "../arrival.mjs";
 import { rounded } from "../figures.mjs";
-import { prepareWriter } from "../load.mjs";
 import { startMeter } from "../measure.mjs";
 import { contentsAfter } from "../plan.mjs";
 import { settle } from "./workload.mjs";
@@ -20,7 +19,7 @@ export const w2 = {
   async measure({ stage, sites, prepared, scale, valueBytes }) {
     const load = { writes: scale.streamWrites, keys: scale.streamKeys, valueBytes };
     const expected = contentsAfter(load);
-    const writer = await prepareWriter(stage, sites.a, load);
+    const writer = await sites.a.prepareWriter(load);
     await (await prepared.start()).untilReady();
     const sampling = startSampling(sites.b, stage.signal);
     await settle(stage);

@@ -16,6 +16,6 @@ export const w3 = {
     let meter = startMeter(stage);
     const begin = () => void (meter = startMeter(stage));
     const probed = await probe.run({ seconds: scale.latencySeconds, valueBytes, begin });
-    return { ...probed, usage: meter.read() };
+    return { ...probed, usage: await meter.read() };
   },
 };

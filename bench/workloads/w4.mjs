@@ -7,7 +7,7 @@ import { fill, untilEqual } from "../fill.mjs";
 import { rounded } from "../figures.mjs";
 import { createGateways } from "../gateways.mjs";
 import { startMeter } from "../measure.mjs";
-import { BUCKET, BUCKET_STREAM, SUBJECT_PREFIX } from "../sites.mjs";
+import { BUCKET, SUBJECT_PREFIX } from "../sites.mjs";
 import { nowMs, until } from "../wait.mjs";
 import { settle } from "./workload.mjs";
 
@@ -41,13 +41,13 @@ export const w4 = {
     const from = await traffic(sites, gateways.b.site);
     const beganMs = nowMs();
     await gateways.b.reconcile(BUCKET);
-    const all = async () => (await sites.b.manager.streams.info(BUCKET_STREAM)).state.messages === keys + DIFFERENCES;
+    const all = async () => (await sites.b.progress()).messages === keys + DIFFERENCES;
     await until(all, { what: "B has what it lacked", withinMs: REPAIRED_WITHIN_MS, everyMs: LOOK_EVERY_MS, signal: stage.signal });
     const repairedMs = nowMs() - beganMs;
     const to = await traffic(sites, gateways.b.site);
     return {
       operations: DIFFERENCES,
-      usage: meter.read(),
+      usage: await meter.read(),
       figures: {
         equalBytes: equalTo.bytes - equalFrom.bytes,
         equalMessages: equalTo.messages - equalFrom.messages,

@@ -5,7 +5,7 @@
 import { fill } from "../fill.mjs";
 import { rounded } from "../figures.mjs";
 import { createGateways } from "../gateways.mjs";
-import { startMeter } from "../measure.mjs";
+import { joined, startMeter } from "../measure.mjs";
 import { BUCKET } from "../sites.mjs";
 import { nowMs } from "../wait.mjs";
 import { settle } from "./workload.mjs";
@@ -24,12 +24,11 @@ export const w5 = {
     const empty = await started(stage, gateways.a);
     await fill(stage, sites, gateways, { keys, valueBytes });
     for (const gateway of [gateways.a, gateways.b]) await gateway.stop();
-    const meter = startMeter(stage);
     const origin = await started(stage, gateways.a);
     const copy = await started(stage, gateways.b);
     return {
       operations: keys,
-      usage: meter.read(),
+      usage: joined([origin.usage, copy.usage]),
       figures: {
         emptyStartMs: empty.ms,
         originStartMs: origin.ms,
@@ -49,12 +48,13 @@ export const w5 = {
  * @param {Gateway} gateway
  */
 async function started(stage, gateway) {
+  const meter = startMeter(stage);
   const beganMs = nowMs();
   gateway.start();
   await gateway.untilLive([BUCKET], { withPeer: false, withinMs: 120_000 });
   const ms = rounded(nowMs() - beganMs, 0);
   await settle(stage);
-  const { rssBytes, peakRssBytes } = startMeter(stage).read();
+  const usage = await meter.read();
   await gateway.stop();
-  return { ms, rssBytes: rssBytes[gateway.role] ?? 0, peakBytes: peakRssBytes[gateway.role] ?? 0 };
+  return { ms, usage, rssBytes: usage.rssBytes[gateway.role] ?? 0, peakBytes: usage.peakRssBytes[gateway.role] ?? 0 };
 }

@@ -39,7 +39,7 @@ export const w6 = {
 
     const meter = startMeter(stage);
     await sleep(scale.idleSeconds * 1_000, undefined, { signal: stage.signal });
-    const usage = meter.read();
+    const usage = await meter.read();
     const ofBoth = (/** @type {Readonly<Record<string, number>>} */ by) => Math.max(...[gateways.a, gateways.b].map(({ role }) => by[role] ?? 0));
 
     const addedMs = await add(stage, sites, gateways, [...names, ...more], more[0] ?? "");
@@ -48,15 +48,17 @@ export const w6 = {
     const changed = [...names.slice(AT_ONCE), ...more, ...others];
     await gateways.configure(changed);
     await bothLive(gateways, changed, LOOK_EVERY_MS);
+    const changedMs = nowMs() - changedBeganMs;
+    const { loops } = await meter.read();
     return {
       operations: size,
-      usage,
+      usage: { ...usage, loops },
       figures: {
         startMs: rounded(startMs, 0),
         idleCpuPercent: rounded((100 * ofBoth(usage.cpuSeconds)) / usage.wallSeconds, 2),
         idleMiB: rounded(ofBoth(usage.rssBytes) / MIB, 1),
         addedMs: rounded(addedMs, 0),
-        changedMs: rounded(nowMs() - changedBeganMs, 0),
+        changedMs: rounded(changedMs, 0),
       },
     };
   },

@@ -2,7 +2,6 @@
 import { Kvm } from "@nats-io/kv";
 import { rounded } from "../figures.mjs";
 import { createGateways } from "../gateways.mjs";
-import { prepareWriter } from "../load.mjs";
 import { startMeter } from "../measure.mjs";
 import { WRITES_PER_SECOND, createProbe } from "../probe.mjs";
 import { BUCKET } from "../sites.mjs";
@@ -28,11 +27,11 @@ export const w7 = {
     const alone = await probe.run({ seconds: scale.latencySeconds, valueBytes });
 
     const load = { writes: HOT_WRITES_PER_SECOND * scale.latencySeconds, keys: HOT_KEYS, valueBytes };
-    const writer = await prepareWriter(stage, sites.a, load, { subjectPrefix: `$KV.${HOT}.`, writtenWithinMs: 600_000 });
+    const writer = await sites.a.prepareWriter(load, { subjectPrefix: `$KV.${HOT}.`, withinMs: 600_000 });
     writer.write().catch(() => undefined);
     const meter = startMeter(stage);
     const beside = await probe.run({ seconds: scale.latencySeconds, valueBytes });
-    const usage = meter.read();
+    const usage = await meter.read();
     await writer.stop();
     const hotWrites = (await sites.a.manager.streams.info(`KV_${HOT}`)).state.last_seq;
     return {

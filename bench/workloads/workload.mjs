@@ -6,7 +6,7 @@
  * @property {(of: { scale: Scale, valueBytes: number, size: number }) => string} title
  * @property {(context: Context) => Promise<Outcome>} measure
  *
- * @typedef {{ stage: Stage, sites: Sites, prepared: Prepared, scale: Scale, valueBytes: number,
+ * @typedef {{ stage: Stage, sites: any, prepared: Prepared, scale: Scale, valueBytes: number,
  *   size: number }} Context
  * @typedef {object} Outcome
  * @property {number} operations
@@ -31,7 +31,6 @@ const SETTLE_MS = 1_000;
 /** @import { Latencies } from "../figures.mjs" */
 /** @import { Usage } from "../measure.mjs" */
 /** @import { Scale } from "../plan.mjs" */
-/** @import { Sites } from "../sites.mjs" */
 /** @import { Stage } from "../stage.mjs" */
 /** @import { Prepared } from "../subjects/subject.mjs" */
 
