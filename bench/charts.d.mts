@@ -1,5 +1,6 @@
 /** The types of charts.mjs: the tests, which are TypeScript, import it through these. */
 import type { Spread } from "./figures.mjs";
+import type { Judged } from "./goals.mjs";
 
 /** As far as it is drawn. */
 export interface DrawnSummary {
@@ -18,6 +19,8 @@ export interface Section {
 export interface Bar extends Spread {
   readonly label: string;
   readonly isProduct: boolean;
+  /** What the product is to reach, in the unit of the chart. */
+  readonly goal?: number;
 }
 
 export interface Chart {
@@ -27,6 +30,6 @@ export interface Chart {
   readonly bars: readonly Bar[];
 }
 
-export function chartsOf(sections: readonly Section[]): Chart[];
+export function chartsOf(sections: readonly Section[], goals: readonly Judged[]): Chart[];
 export function draw(chart: Chart): Promise<string>;
-export function writeCharts(folder: string, sections: readonly Section[]): Promise<readonly string[]>;
+export function writeCharts(folder: string, sections: readonly Section[], goals: readonly Judged[]): Promise<readonly string[]>;

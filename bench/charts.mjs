@@ -1,6 +1,6 @@
 /**
- * The summaries as pictures: bars of the medians with lines from the least to the most, one file per workload and size.
- * What is drawn is worked out first, without drawing.
+ * The summaries as pictures: bars of the medians with lines from the least to the most, and the goals of the product, one
+ * file per workload and size. What is drawn is worked out first, without drawing.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { compile } from "vega-lite";
 import { PRODUCT } from "./plan.mjs";
 
 /** @import { Chart, Section } from "./charts.mjs" */
+/** @import { Judged } from "./goals.mjs" */
 
 /** Which figures of a workload are drawn: subjects side by side, or figures of the product. */
 /** @type {Readonly<Record<string, readonly { unit: string, ids: readonly string[] }[]>>} */
@@ -24,9 +25,10 @@ const DRAWN = {
 
 /**
  * @param {readonly Section[]} sections
+ * @param {readonly Judged[]} goals
  * @returns {Chart[]}
  */
-export function chartsOf(sections) {
+export function chartsOf(sections, goals) {
   return sections.flatMap(({ summary, title }) => {
     const { workload, valueBytes, size, subjects, rows } = summary;
     const name = [workload.toLowerCase(), size === 0 ? `${valueBytes}b` : `${size}`].join("-");
@@ -36,12 +38,26 @@ export function chartsOf(sections) {
           const spread = bySubject[subject];
           if (spread === undefined) return [];
           const what = subjects.length === 1 ? label : ids.length === 1 ? subject : `${subject}, ${id.split(".").at(-1)}`;
-          return [{ label: what, ...spread, isProduct: subject === PRODUCT }];
+          const isProduct = subject === PRODUCT;
+          const goal = isProduct ? hardest(goals, { workload, valueBytes, size, id }) : null;
+          return [{ label: what, ...spread, isProduct, ...(goal !== null && { goal }) }];
         }),
       );
       return { file: `${name}${index === 0 ? "" : `-${index + 1}`}.svg`, title, unit, bars };
     });
   });
+}
+
+/**
+ * Of the goals of one figure the one that is met last.
+ * @param {readonly Judged[]} goals
+ * @param {Judged["at"]} figure
+ */
+function hardest(goals, figure) {
+  const those = goals.filter(({ at }) => Object.entries(figure).every(([name, value]) => at[/** @type {keyof Judged["at"]} */ (name)] === value));
+  const thresholds = those.flatMap(({ threshold }) => threshold ?? []);
+  if (thresholds.length === 0) return null;
+  return those.some(({ atLeast }) => atLeast) ? Math.max(...thresholds) : Math.min(...thresholds);
 }
 
 /**
@@ -52,6 +68,8 @@ export async function draw({ title, unit, bars }) {
   const labels = bars.map(({ label }) => label);
   const y = { field: "label", type: "nominal", sort: labels, title: null, axis: { labelLimit: 320, ticks: false, domain: false } };
   const scale = { field: "median", type: "quantitative", title: unit, axis: { grid: true, tickCount: 6, domain: false } };
+  const figure = { field: "median", type: "quantitative", format: ",.4~r" };
+  const goals = bars.filter(({ goal }) => goal !== undefined).map(({ label, goal }) => ({ label, goal }));
   const { spec } = compile(/** @type {any} */ ({
     title: { text: title, anchor: "start", fontSize: 13, offset: 12 },
     width: 520,
@@ -66,20 +84,33 @@ export async function draw({ title, unit, bars }) {
         encoding: { x: scale, color: { condition: { test: "datum.isProduct", value: "#0b7285" }, value: "#adb5bd" } },
       },
       { mark: { type: "rule", strokeWidth: 2, color: "#343a40" }, encoding: { x: { field: "min", type: "quantitative" }, x2: { field: "max" } } },
+      { mark: { type: "text", align: "left", dx: 6, fontSize: 10, color: "#343a40" }, encoding: { x: { field: "max", type: "quantitative" }, text: figure } },
+      ...(goals.length === 0 ? [] : goalLayers(goals)),
     ],
     config: { font: "system-ui, sans-serif", view: { stroke: null } },
   }));
   return new View(parse(spec), { renderer: "none" }).toSVG();
 }
 
+/** @param {readonly object[]} goals */
+function goalLayers(goals) {
+  const x = { field: "goal", type: "quantitative" };
+  const colour = "#e8590c";
+  return [
+    { data: { values: goals }, mark: { type: "tick", thickness: 3, size: 26, opacity: 1, color: colour }, encoding: { x } },
+    { data: { values: goals }, mark: { type: "text", text: "goal", align: "left", dx: 4, dy: -11, fontSize: 10, color: colour }, encoding: { x } },
+  ];
+}
+
 /**
  * @param {string} folder
  * @param {readonly Section[]} sections
+ * @param {readonly Judged[]} goals
  * @returns {Promise<readonly string[]>} the files
  */
-export async function writeCharts(folder, sections) {
+export async function writeCharts(folder, sections, goals) {
   await mkdir(folder, { recursive: true });
-  const charts = chartsOf(sections).filter(({ bars }) => bars.length > 0);
+  const charts = chartsOf(sections, goals).filter(({ bars }) => bars.length > 0);
   for (const chart of charts) await writeFile(join(folder, chart.file), `${await draw(chart)}\n`);
   return charts.map(({ file }) => join(folder, file));
 }

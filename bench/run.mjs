@@ -8,16 +8,18 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { fileURLToPath } from "node:url";
 import { findNatsServer } from "../scripts/nats-server.mjs";
 import { writeCharts } from "./charts.mjs";
+import { judge } from "./goals.mjs";
 import { measureOnce, subjects, workloads } from "./once.mjs";
-import { measurements, SCALES, SUBJECTS, WORKLOADS } from "./plan.mjs";
+import { measurements, PEERS, SCALES, SUBJECTS, WORKLOADS } from "./plan.mjs";
 import { summarize } from "./summary.mjs";
 import { formatReport } from "./table.mjs";
 
 /** @import { ServerVersion } from "../scripts/nats-server.mjs" */
+/** @import { Judged } from "./goals.mjs" */
 /** @import { Measurement } from "./plan.mjs" */
 /** @import { Result } from "./once.mjs" */
 /**
- * @typedef {{ only: string[], subjects: string[], repetitions?: number, quick: boolean, json?: string, charts?: string,
+ * @typedef {{ only: string[], subjects?: string[], repetitions?: number, quick: boolean, json?: string, charts?: string,
  *   server: ServerVersion }} Options
  */
 
@@ -30,9 +32,9 @@ for (const [signal, code] of /** @type {const} */ ([["SIGINT", 130], ["SIGTERM",
 }
 
 await new Command("bench")
-  .description("measures kvgw beside a bare copy loop and a NATS mirror")
+  .description("measures kvgw beside a bare copy loop, a NATS mirror and what else merges both ways")
   .option("--only <workloads>", `some of ${WORKLOADS.join(",")}`, listOf(WORKLOADS), WORKLOADS)
-  .option("--subjects <subjects>", `some of ${SUBJECTS.join(",")}`, listOf(SUBJECTS), SUBJECTS)
+  .option("--subjects <subjects>", `some of ${SUBJECTS.join(",")} (default: all; with --quick without ${PEERS.join(",")})`, listOf(SUBJECTS))
   .option("--repetitions <count>", "how often each is measured (default 3; 1 with --quick)", repetitionsFrom)
   .option("--quick", "smaller loads: shows that it works, not how fast it is", false)
   .option("--json <file>", "also write the results as JSON lines, as they go to stdout when that is no terminal")
@@ -47,7 +49,8 @@ async function run(options) {
   const repetitions = options.repetitions ?? scale.repetitions;
   const write = openOutput(options.json);
   const { path: binary, version } = await findNatsServer({ version: options.server, log: progress });
-  const plan = measurements({ workloads: options.only, subjects: options.subjects, repetitions, scale });
+  const chosen = options.subjects ?? SUBJECTS.filter((name) => !options.quick || !PEERS.includes(name));
+  const plan = measurements({ workloads: options.only, subjects: chosen.filter(isThere), repetitions, scale });
   progress(`${plan.length} measurements with nats-server ${version}${options.quick ? ", quick" : ""}`);
 
   /** @type {Result[]} */
@@ -68,9 +71,10 @@ async function run(options) {
   }
   if (results.length === 0) return;
   const sections = sectionsOf(results, scale);
-  report(sections, results, write);
+  const goals = judge(sections.map(({ summary }) => summary));
+  report({ sections, results, goals, quick: options.quick }, write);
   const folder = options.charts ?? (options.quick ? undefined : CHARTS);
-  if (folder !== undefined) for (const file of await writeCharts(folder, sections)) progress(file);
+  if (folder !== undefined) for (const file of await writeCharts(folder, sections, goals)) progress(file);
 }
 
 /**
@@ -85,16 +89,16 @@ function sectionsOf(results, scale) {
 }
 
 /**
- * @param {ReturnType<typeof sectionsOf>} sections
- * @param {readonly Result[]} results
+ * @param {{ sections: ReturnType<typeof sectionsOf>, results: readonly Result[], goals: readonly Judged[], quick: boolean }} found
  * @param {(line: object) => void} write
  */
-function report(sections, results, write) {
+function report({ sections, results, goals, quick }, write) {
   for (const { summary } of sections) write(summary);
+  for (const goal of goals) write({ type: "goal", ...goal });
   const differs = new Map([...subjects.values()].map(({ name, differs: sentence }) => [name, sentence]));
   // Where stdout carries JSON lines, a person who looks on still gets the table.
   const output = process.stdout.isTTY ? process.stdout : process.stderr;
-  output.write(`\n${formatReport(sections, { differs, results, colour: output.isTTY })}`);
+  output.write(`\n${formatReport(sections, { differs, results, goals, quick, colour: output.isTTY })}`);
 }
 
 /**
@@ -108,6 +112,13 @@ function openOutput(file) {
     if (file !== undefined) appendFileSync(file, text);
     if (!process.stdout.isTTY) process.stdout.write(text);
   };
+}
+
+/** Says what is left out. @param {string} name */
+function isThere(name) {
+  const missing = subjects.get(name)?.missing() ?? null;
+  if (missing !== null) progress(`${name} is left out, ${missing}`);
+  return missing === null;
 }
 
 /** @param {string} line */

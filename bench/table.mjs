@@ -1,4 +1,4 @@
-/** The summaries as people read them: one table per workload and size, figures down, subjects across. */
+/** The summaries as people read them: one table per workload and size, figures down, subjects across; and the goals. */
 import Table from "cli-table3";
 import pico from "picocolors";
 import { spread } from "./figures.mjs";
@@ -11,20 +11,46 @@ const NO_LINES = {
 };
 
 /** @import { Spread } from "./figures.mjs" */
+/** @import { Judged } from "./goals.mjs" */
 /** @import { Result } from "./once.mjs" */
 /** @import { Summary } from "./summary.mjs" */
 
 /**
  * @param {readonly { summary: Summary, title: string }[]} sections
- * @param {{ differs: ReadonlyMap<string, string>, results: readonly Result[], colour: boolean }} options
+ * @param {{ differs: ReadonlyMap<string, string>, results: readonly Result[], goals: readonly Judged[], quick: boolean,
+ *   colour: boolean }} options
  */
-export function formatReport(sections, { differs, results, colour }) {
+export function formatReport(sections, { differs, results, goals, quick, colour }) {
   const paint = pico.createColors(colour);
   const parts = sections.map(({ summary, title }) => {
     const notes = summary.subjects.map((subject) => paint.dim(`  ${subject}: ${differs.get(subject)}`));
     return [paint.bold(title), ...notes, tableOf(summary, paint)].join("\n");
   });
-  return `${[...parts, noise(results, paint)].join("\n\n")}\n`;
+  const reached = goals.length === 0 ? [] : [formatGoals(goals, { quick, colour })];
+  return `${[...parts, ...reached, noise(results, paint)].join("\n\n")}\n`;
+}
+
+/**
+ * @param {readonly Judged[]} goals
+ * @param {{ quick: boolean, colour: boolean }} options
+ */
+export function formatGoals(goals, { quick, colour }) {
+  const paint = pico.createColors(colour);
+  const table = new Table({
+    head: ["", "goal", "figure", ""].map((title) => paint.dim(title)),
+    colAligns: ["left", "right", "right", "left"],
+    chars: NO_LINES,
+    style: { head: [], border: [], "padding-left": 1, "padding-right": 0 },
+  });
+  for (const { text, unit, limit, atLeast, figure, met, missedByPercent, at, machine } of goals) {
+    const number = (/** @type {number} */ value) => `${value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 2 : 0 })} ${unit}`;
+    const what = text.startsWith(at.workload) ? text : `${text} (${at.workload})`;
+    const verdict = figure === null ? paint.dim("not measured: the other is missing") : met ? paint.green("met") : paint.red(`missed by ${missedByPercent} %`);
+    const beside = machine === null ? "" : paint.dim(`; an idle process meanwhile ${number(machine)}`);
+    table.push([what, `${atLeast ? "≥" : "≤"} ${number(limit)}`, figure === null ? "–" : number(figure), `${verdict}${beside}`]);
+  }
+  const title = quick ? "Goals, which are set for the full loads and not for --quick" : "Goals";
+  return [paint.bold(title), table.toString()].join("\n");
 }
 
 /**

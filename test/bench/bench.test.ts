@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type DrawnSummary, chartsOf, draw } from "../../bench/charts.mjs";
 import { latencies, percentile, ratio, spread } from "../../bench/figures.mjs";
+import { judge } from "../../bench/goals.mjs";
 import { PRODUCT, contentsAfter, keyOf, keysOfWrites, measurements } from "../../bench/plan.mjs";
 import { numberOfValue, SCALES, valuesOfWrites } from "../../bench/plan.mjs";
 
@@ -130,15 +131,22 @@ describe("a chart", () => {
     const charts = chartsOf([
       { title: "one", summary: summary("W2", [PRODUCT, "mirror"], { operationsPerSecond: [10, 20], other: [1, 2] }) },
       { title: "two", summary: summary("W7", [PRODUCT], { aloneP99: [3], besideP99: [4] }) },
-    ]);
+    ], []);
     expect(charts.map(({ file, bars }) => [file, bars.map(({ label, median, isProduct }) => [label, median, isProduct])])).toEqual([
       ["w2-128b.svg", [[PRODUCT, 10, true], ["mirror", 20, false]]],
       ["w7-128b.svg", [["the aloneP99", 3, true], ["the besideP99", 4, true]]],
     ]);
   });
 
+  it("shows at the product's bar what it is to reach: the harder of two goals", async () => {
+    const of = summary("W2", [PRODUCT, "copy-loop", "pouchdb"], { operationsPerSecond: [10, 20, 5] });
+    const [chart] = chartsOf([{ title: "one", summary: of }], judge([of]));
+    expect(chart?.bars.map(({ label, goal }) => [label, goal])).toEqual([[PRODUCT, 15], ["copy-loop", undefined], ["pouchdb", undefined]]);
+    expect(chart === undefined ? "" : await draw(chart)).toContain(">goal<");
+  });
+
   it("is drawn with its title, its unit and its labels", async () => {
-    const [chart] = chartsOf([{ title: "a title", summary: summary("W2", [PRODUCT, "mirror"], { operationsPerSecond: [10, 20] }) }]);
+    const [chart] = chartsOf([{ title: "a title", summary: summary("W2", [PRODUCT, "mirror"], { operationsPerSecond: [10, 20] }) }], []);
     const svg = chart === undefined ? "" : await draw(chart);
     for (const text of ["<svg", "a title", "writes per second", "mirror"]) expect(svg).toContain(text);
   });
