@@ -49,6 +49,8 @@ export interface SiteConfig {
   readonly domain: string | null;
   /** What this gateway asks of the site per second, of all buckets together; 0 is no limit. */
   readonly bytesPerSecond: number;
+  /** Which of the site's own gateways work: one, for which the others wait, or all, which share the buckets. */
+  readonly gateways: "one" | "all";
 }
 
 export interface BucketConfig {

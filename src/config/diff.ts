@@ -7,6 +7,7 @@ import type { BucketName, SiteId } from "../core/ids.js";
 import { sameMeaning } from "./canonical.js";
 import type { BucketConfig, GatewayConfig, ReloadPlan, SiteConfig } from "./config.js";
 import { formatListen } from "./listen-address.js";
+import { GATEWAYS_DEFAULT } from "./settings.js";
 
 type Change = "name" | "update" | "restart";
 
@@ -28,8 +29,8 @@ const FIELDS: Readonly<Record<keyof BucketConfig, { readonly setting: string; re
   paused: { setting: "paused", change: "update" },
 };
 
-/** What a changed field of a site asks of the buckets that use it. */
-const SITE_FIELDS: Readonly<Record<Exclude<keyof SiteConfig, "id">, Exclude<Change, "name">>> = {
+/** What a changed field of a site asks of the buckets that use it. Which of its gateways work concerns those alone. */
+const SITE_FIELDS: Readonly<Record<Exclude<keyof SiteConfig, "id" | "gateways">, Exclude<Change, "name">>> = {
   servers: "restart",
   credentials: "restart",
   tls: "restart",
@@ -45,6 +46,10 @@ export function bucketsOf(config: GatewayConfig): readonly BucketConfig[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** Which gateways of this site work. */
+export const gatewaysOf = (config: GatewayConfig | null): SiteConfig["gateways"] =>
+  config?.sites.get(config.site)?.gateways ?? GATEWAYS_DEFAULT;
+
 export function planReload(old: GatewayConfig | null, next: GatewayConfig): ReloadPlan {
   const before = new Map((old === null ? [] : bucketsOf(old)).map((bucket) => [bucket.name, bucket]));
   const after = bucketsOf(next);
@@ -59,10 +64,11 @@ export function planReload(old: GatewayConfig | null, next: GatewayConfig): Relo
   };
   const siteChanges = (change: Change) => (old === null ? NO_CHANGES : changedSites(old, next, change));
   const [restarting, updating] = [siteChanges("restart"), siteChanges("update")];
+  const otherGateways = gatewaysOf(old) === gatewaysOf(next) || old === null ? [] : [`sites.${next.site}.gateways`];
   for (const bucket of after) {
     const was = before.get(bucket.name);
     if (was === undefined) continue;
-    const because = [...changedFields(was, bucket, "restart"), ...changesOnTheWay(bucket, next, restarting)];
+    const because = [...otherGateways, ...changedFields(was, bucket, "restart"), ...changesOnTheWay(bucket, next, restarting)];
     const fields = [...changedFields(was, bucket, "update"), ...changesOnTheWay(bucket, next, updating)];
     if (because.length > 0) plan.restart.push({ bucket: bucket.name, because });
     else if (fields.length > 0) plan.update.push({ bucket: bucket.name, fields });

@@ -25,7 +25,7 @@ export function describeConfig(config: GatewayConfig): unknown {
   };
 }
 
-function describeSite({ servers, credentials, tls, via, domain, bytesPerSecond }: SiteConfig): unknown {
+function describeSite({ servers, credentials, tls, via, domain, bytesPerSecond, gateways }: SiteConfig): unknown {
   return {
     ...(servers.length === 0 ? {} : { servers: servers.map(withoutLogin) }),
     ...(credentials === null ? {} : { credentials: writeCredentials(credentials, () => BLANKED) }),
@@ -33,6 +33,7 @@ function describeSite({ servers, credentials, tls, via, domain, bytesPerSecond }
     ...(via === null ? {} : { via }),
     ...(domain === null ? {} : { domain }),
     bytesPerSecond,
+    gateways,
   };
 }
 

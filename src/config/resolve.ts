@@ -14,7 +14,7 @@ import { parseDuration } from "./duration.js";
 import { parseListen } from "./listen-address.js";
 import type { ConfigFile, SiteSettings, Tls } from "./schema-types.js";
 import { parseServerAddress } from "./server-address.js";
-import { BYTES_PER_SECOND_DEFAULT, HTTP_LISTEN_DEFAULT, LOG_LEVEL_DEFAULT, effectiveSettings } from "./settings.js";
+import { BYTES_PER_SECOND_DEFAULT, GATEWAYS_DEFAULT, HTTP_LISTEN_DEFAULT, LOG_LEVEL_DEFAULT, effectiveSettings } from "./settings.js";
 
 /** Paths of other files begin where the config file lies, wherever the process was started. */
 type Place = (path: string) => string;
@@ -40,6 +40,7 @@ function resolveSite(name: string, settings: SiteSettings, place: Place): SiteCo
     via: settings.via === undefined ? null : siteId(settings.via),
     domain: settings.domain ?? null,
     bytesPerSecond: settings.bytesPerSecond ?? BYTES_PER_SECOND_DEFAULT,
+    gateways: settings.gateways ?? GATEWAYS_DEFAULT,
   });
 }
 

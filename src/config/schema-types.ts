@@ -4,6 +4,10 @@
  */
 export type User = string;
 /**
+ * Which of the site's gateways work, where several run: `one` of them, and the others wait to take over; or `all`, and each bucket is worked by one of them.
+ */
+export type Gateways = "one" | "all";
+/**
  * Settings for every bucket that does not say otherwise: any bucket setting but `subject`. `keys`, `limits` and `create` are merged setting by setting.
  */
 export type BucketDefaults = {
@@ -260,6 +264,7 @@ export interface SiteSettings {
    * What this gateway asks of that site per second, of all buckets together, for a thin link; 0 for no limit. Buckets that wait for it take turns by their `priority`. One message must pass within about 5 seconds of it.
    */
   bytesPerSecond?: number;
+  gateways?: Gateways;
 }
 /**
  * How to log in at the site's NATS, in one of four ways: `credsFile`; `user` and `passwordFile`; `tokenFile`; `nkeySeedFile`. Each has a form that names an environment variable instead. The same settings may stand directly in the site.

@@ -222,8 +222,21 @@ export const gatewaySchema = {
           "examples": [
             6250
           ]
+        },
+        "gateways": {
+          "$ref": "#/$defs/gateways"
         }
       }
+    },
+    "gateways": {
+      "description": "Which of the site's gateways work, where several run: `one` of them, and the others wait to take over; or `all`, and each bucket is worked by one of them.",
+      "type": "string",
+      "enum": [
+        "one",
+        "all"
+      ],
+      "default": "one",
+      "errorMessage": "expected one or all"
     },
     "credentials": {
       "description": "How to log in at the site's NATS, in one of four ways: `credsFile`; `user` and `passwordFile`; `tokenFile`; `nkeySeedFile`. Each has a form that names an environment variable instead. The same settings may stand directly in the site.",

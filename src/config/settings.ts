@@ -29,6 +29,7 @@ export interface EffectiveSettings {
 
 export const HTTP_LISTEN_DEFAULT = schema.httpSettings.properties.listen.default;
 export const BYTES_PER_SECOND_DEFAULT = schema.siteSettings.properties.bytesPerSecond.default;
+export const GATEWAYS_DEFAULT = schema.gateways.default;
 export const LOG_LEVEL_DEFAULT = schema.logSettings.properties.level.default;
 
 export const defaultSubject = (bucket: string): string => `rep.kv.ops.${bucket}`;

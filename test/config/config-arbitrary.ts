@@ -56,7 +56,7 @@ export const configFile = fc.record({
   sites: fc
     .tuple(fc.integer({ min: 1, max: 3 }), access, fc.constantFrom("site-b", "site-c"))
     .map(([port, extra, via]) => ({
-      "site-a": { servers: ["nats://a:4222"] },
+      "site-a": { servers: ["nats://a:4222"], gateways: via === "site-b" ? "all" : "one" },
       "site-b": { servers: [`nats://b:${port}`], ...extra },
       "site-c": { servers: ["nats://c:4222"] },
       edge: { via, domain: "edge" },

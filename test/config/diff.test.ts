@@ -84,7 +84,7 @@ function withSite(id: string, change: Partial<SiteConfig>): GatewayConfig {
   return { ...WAYS, sites: new Map([...WAYS.sites, [site(id), { ...entry(WAYS.sites, id), ...change }]]) };
 }
 
-const SITE_CHANGES: Record<Exclude<keyof SiteConfig, "id" | "bytesPerSecond">, Partial<SiteConfig>> = {
+const SITE_CHANGES: Record<Exclude<keyof SiteConfig, "id" | "bytesPerSecond" | "gateways">, Partial<SiteConfig>> = {
   servers: { servers: ["nats://elsewhere:4222"] },
   credentials: { credentials: { kind: "token", token: { from: "env", name: "TOKEN" } } },
   tls: { tls: {} },
@@ -129,6 +129,13 @@ describe("a changed site", () => {
   it("restarts everything where it is this one", () => {
     const result = planReload(WAYS, withSite("site-a", { servers: ["nats://a2:4222"] }));
     expect(result.restart.map(({ bucket: name }) => name)).toEqual(["alone", "behind", "hubbed", "pair"]);
+  });
+
+  it("restarts everything where other gateways of this site work than before, and nothing where it is another site", () => {
+    const because = ["sites.site-a.gateways"];
+    const result = planReload(WAYS, withSite("site-a", { gateways: "all" }));
+    expect(result.restart).toEqual(["alone", "behind", "hubbed", "pair"].map((name) => ({ bucket: name, because })));
+    expect(planReload(WAYS, withSite("site-b", { gateways: "all" })).restart).toEqual([]);
   });
 
   it("that no bucket of this site uses changes nothing", () => {

@@ -10,6 +10,7 @@ sites:
     servers: ["nats://127.0.0.1:4222"]
   site-b:
     servers: ["nats://127.0.0.1:5222"]
+    gateways: all
   edge-7:
     via: site-a
     domain: edge-7
@@ -43,8 +44,9 @@ describe("a config text", () => {
     expect(config.log).toEqual({ level: "info" });
     expect(entry(config.sites, "edge-7")).toEqual({
       ...{ id: "edge-7", servers: [], credentials: null, tls: null, via: "site-a", domain: "edge-7" },
-      bytesPerSecond: 0,
+      bytesPerSecond: 0, gateways: "one",
     });
+    expect(entry(config.sites, "site-b").gateways).toBe("all");
     expect(entry(config.buckets, "config")).toEqual({
       name: "config",
       subject: "rep.kv.ops.config",

@@ -102,6 +102,7 @@ const siteAt = (url: string): SiteConfig => ({
   via: null,
   domain: null,
   bytesPerSecond: 0,
+  gateways: "one",
 });
 
 function actionsOn(app: NatsConnection, stream: string, prefix: string): StreamActions {

@@ -39,7 +39,7 @@ afterAll(async () => {
 
 async function leaseOf(user: "all" | "few"): Promise<Lease> {
   const credentials = { kind: "password", user, password: { from: "inline", value: user } } as const;
-  const lease = connections.lease({ id: SITE, servers: [server.url], credentials, tls: null, via: null, domain: null, bytesPerSecond: 0 });
+  const lease = connections.lease({ id: SITE, servers: [server.url], credentials, tls: null, via: null, domain: null, bytesPerSecond: 0, gateways: "one" });
   await lease.ready();
   return lease;
 }

@@ -47,7 +47,7 @@ export function createLeasing(...servers: readonly Pick<NatsServer, "url">[]): L
     throw error;
   };
   const connections = createConnections({ clock, readSecret, clientName: "test", onBug, onStatus: () => undefined });
-  const site = { id: siteNamed("a"), servers: servers.map(({ url }) => url), credentials: null, tls: null, via: null, domain: null, bytesPerSecond: 0 };
+  const site = { id: siteNamed("a"), servers: servers.map(({ url }) => url), credentials: null, tls: null, via: null, domain: null, bytesPerSecond: 0, gateways: "one" as const };
   return { connections, clock, lease: () => connections.lease(site) };
 }
 
