@@ -14,7 +14,7 @@ import { SHUTDOWN_MS } from "../core/limits.js";
 import type { Clock } from "../core/ports.js";
 import { err, ok } from "../core/result.js";
 import { type Gateway, createGateway } from "../gateway/gateway.js";
-import type { Holder } from "../gateway/lease.js";
+import type { Holder } from "../gateway/lease-record.js";
 import type { ReloadOutcome } from "../gateway/status.js";
 import { type HttpServer, createHttpServer } from "../http/server.js";
 import { createConnections } from "../nats/connections.js";

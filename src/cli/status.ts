@@ -26,14 +26,16 @@ async function showStatus(options: CommonOptions, terminal: Terminal): Promise<v
 /** As text: who and what, one line per bucket, one per peer of each, and what is wrong in full sentences. */
 export function describeStatus(status: GatewayStatus, terminal: Terminal, nowMs: number): string {
   const buckets = Object.entries<BucketStatus>(status.buckets);
-  const peers = buckets.flatMap(([bucket, { peers }]) =>
+  // What another gateway of the site works is told by that one.
+  const own = buckets.filter(([, { lease }]) => lease === null || lease.due || lease.held);
+  const peers = own.flatMap(([bucket, { peers }]) =>
     Object.entries<PeerStatus>(peers).map(([peer, peerStatus]) => ({ bucket, peer, ...peerStatus })),
   );
   const parts = [
     header(status, terminal, nowMs),
     buckets.length === 0 ? "no buckets run here" : bucketTable(buckets, terminal),
     peers.length === 0 ? "" : peerTable(peers, terminal, nowMs),
-    reasons(buckets, peers, terminal),
+    reasons(own, peers, terminal),
   ];
   return parts.filter((part) => part !== "").join("\n\n");
 }
@@ -47,7 +49,7 @@ function header(status: GatewayStatus, { colour }: Terminal, nowMs: number): str
     `${colour.bold(site)}  kvgw ${status.version}  ${standby}${ready}  up since ${formatAgo(status.startedAt, nowMs)}`,
     ...notReady.map((sentence) => `  ${colour.yellow("missing:")} ${printable(sentence)}`),
     `config  ${printable(config.path)}  ${config.hash || "none"}  loaded ${formatAgo(config.loadedAt, nowMs)}`,
-    leaseLine(status.lease),
+    status.members === null ? leaseLine(status.lease) : sharingLine(status.members, status.lease),
     ...(config.lastError === null ? [] : [colour.red("the last change was refused:"), ...indented(config.lastError)]),
   ].join("\n");
 }
@@ -60,19 +62,31 @@ function leaseLine(lease: LeaseStatus | null): string {
   return `lease   ${who}${when}${reason === null ? "" : `: ${reason.code} ${printable(reason.message)}`}`;
 }
 
+function sharingLine(members: readonly string[], lease: LeaseStatus | null): string {
+  const reason = lease?.reason ?? null;
+  const who = members.length === 0 ? "not known yet who works" : `shared by ${members.map(printable).join(", ")}`;
+  return `lease   ${who}${reason === null ? "" : `: ${reason.code} ${printable(reason.message)}`}`;
+}
+
 const indented = (text: string): string[] => text.split("\n").map((line) => `  ${printable(line)}`);
 
 type BucketLine = readonly [name: string, status: BucketStatus];
 
 function bucketTable(buckets: readonly BucketLine[], terminal: Terminal): string {
-  const head = ["bucket", "state", "keys", "tombstones", "conflicts", "set aside"];
-  const rows = buckets.map(([name, { state, keys, tombstones, conflicts, setAside }]) => [
+  const areShared = buckets.some(([, { lease }]) => lease !== null);
+  const head = ["bucket", "state", "keys", "tombstones", "conflicts", "set aside", ...(areShared ? ["worked by"] : [])];
+  return table(terminal, head, buckets.map((line) => bucketRow(line, terminal)));
+}
+
+function bucketRow([name, { state, lease, keys, tombstones, conflicts, setAside }]: BucketLine, terminal: Terminal): string[] {
+  if (lease?.due === false && !lease.held) return [name, "elsewhere", "", "", "", "", printable(lease.holder ?? "not known")];
+  return [
     name,
     colouredState(state, terminal),
     ...[keys, tombstones, conflicts].map(String),
     setAside === 0 ? "0" : terminal.colour.red(String(setAside)),
-  ]);
-  return table(terminal, head, rows);
+    ...(lease === null ? [] : [lease.held ? "this one" : printable(lease.holder ?? "nobody yet")]),
+  ];
 }
 
 interface PeerLine extends PeerStatus {

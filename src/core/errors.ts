@@ -31,6 +31,7 @@ export const ERROR_REMEDY = {
   KVGW_STATE_UNAVAILABLE: "retry",
   KVGW_STATE_CHANGED: "retry",
   KVGW_STANDBY: "retry",
+  KVGW_WORKED_ELSEWHERE: "retry",
   KVGW_SECRET_UNREADABLE: "operator",
   KVGW_SERVER_UNSUITABLE: "operator",
   KVGW_INTERNAL: "bug",

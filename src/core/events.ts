@@ -36,6 +36,14 @@ export type GatewayEvent =
       readonly holder: string | null;
       readonly reason: Reason | null;
     }
+  | {
+      /** Which gateways share the site's buckets · `unknown`: the site's state cannot say, they go on as before. */
+      readonly type: "sharing";
+      readonly state: "known" | "unknown";
+      /** For people. */
+      readonly members: readonly string[];
+      readonly reason: Reason | null;
+    }
   | { readonly type: "config-unchanged"; readonly hash: string }
   | { readonly type: "config-rejected"; readonly problems: readonly string[] }
   | { readonly type: "site-connected"; readonly peer: SiteId; readonly server: string }

@@ -181,6 +181,8 @@ export const LEASE_TTL_MS = 8_000;
 /** Looks in a row at which the server knew of nobody who answers for the holder: after a restart of the server the holder
  *  may come back a moment later than whoever waits. */
 export const LEASE_ABSENCES = 2;
+/** Gateways that share a site's buckets: each asks each other whether it is there at every look. */
+export const MEMBERS_MAX = 16;
 /** A gateway answers at once that it is there. */
 export const PRESENCE_ANSWER_MS = 1_000;
 /** Giving the lease back is a courtesy at the end of a stop. */
@@ -299,6 +301,9 @@ export const EXPIRY_LOOKS_AT_ONCE_MAX = 32;
 export const HEARTBEAT_MS = 5_000;
 /** An answer that comes later counts as missed. Less than the interval, so that never two questions are on their way. */
 export const PULSE_ANSWER_MS = 4_000;
+/** How long a gateway that shares its site's buckets waits for what the others say of theirs: longer than they wait for what is
+ *  under way to a log, and short enough to answer in time although one of them does not. */
+export const PULSE_BESIDE_MS = 2_000;
 /** Beats missed in a row before a peer is told to be silent: a gateway that is started anew misses one. The second one is
  *  missed 15 s after the last answer at the latest. */
 export const PULSES_MISSED_MAX = 2;

@@ -1,14 +1,17 @@
 /**
- * Whether this gateway may work: the site lease as the buckets see it. They begin as soon as it is known that no other
- * gateway of the site works, and without the lease at once.
+ * Whether this gateway may work: the lease as the buckets see it. Here it is that of the site, under which one gateway works
+ * all buckets: they begin as soon as it is known that no other one works, and without a lease at once. Where all gateways
+ * of the site work, `sharing.ts` says of each bucket whether it may.
  */
 import { GatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
+import type { BucketName } from "../core/ids.js";
 import type { Clock } from "../core/ports.js";
 import type { LeasedSitePorts } from "./build.js";
-import { type Holder, type SiteLease, createSiteLease } from "./lease.js";
+import type { Holder } from "./lease-record.js";
+import { type SiteLease, createSiteLease } from "./lease.js";
 import { standbySentence } from "./snapshot.js";
-import type { LeaseStatus, Role } from "./status.js";
+import type { BucketLeaseStatus, LeaseStatus, Role } from "./status.js";
 
 export interface AdmissionDeps {
   /** Null: it works at once, whoever else does. */
@@ -20,16 +23,20 @@ export interface AdmissionDeps {
 }
 
 export interface Admission {
-  /** Looks for the lease there from now on. */
-  follow(build: () => LeasedSitePorts): void;
+  /** Looks for the lease there from now on. @param buckets all that this site has, by name */
+  follow(build: () => LeasedSitePorts, buckets: readonly BucketName[]): void;
   /** Null while it is not known yet. */
   role(): Role | null;
-  /** Why this gateway must not work now, null if it may or that is not known yet. */
-  standby(): GatewayError | null;
-  /** Resolves when it may work, once that is known. KVGW_STANDBY. */
-  admitted(): Promise<void>;
+  /** Why this gateway must not work the bucket now, null if it may, or may as soon as it is known that it may. */
+  standby(bucket: BucketName): GatewayError | null;
+  /** Resolves when it may work the bucket, once that is known. KVGW_STANDBY, KVGW_WORKED_ELSEWHERE. */
+  admitted(bucket: BucketName): Promise<void>;
   /** Null where there is none. */
   lease(): LeaseStatus | null;
+  /** Null where one gateway works all buckets. */
+  bucketLease(bucket: BucketName): BucketLeaseStatus | null;
+  /** All gateways that share the site's buckets, this one among them. Null where one works them all. */
+  members(): readonly Holder[] | null;
   /** To be called when nothing runs any more. Never rejects. */
   release(): Promise<void>;
 }
@@ -70,6 +77,8 @@ export function createAdmission({ holder, clock, observe, onRole }: AdmissionDep
       if (why !== null) throw why;
     },
     lease: () => lease?.status() ?? null,
+    bucketLease: () => null,
+    members: () => null,
     async release() {
       await lease?.release();
       ports?.release();

@@ -3,8 +3,8 @@
  * anything, so a refused config changes nothing (I10); an unchanged bucket is not touched at all. The first start is a
  * reload from nothing, so the two cannot differ.
  */
-import type { GatewayConfig, ReloadPlan } from "../config/config.js";
-import { bucketsOf, planReload } from "../config/diff.js";
+import type { GatewayConfig, ReloadPlan, SiteConfig } from "../config/config.js";
+import { bucketsOf, gatewaysOf, planReload } from "../config/diff.js";
 import { createBucketCounters } from "../core/counters.js";
 import { toGatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
@@ -15,12 +15,13 @@ import type { Connections, Lease } from "../nats/connections.js";
 import { createSiteState } from "../nats/site-state.js";
 import { createServiceListing } from "../nats/service-listing.js";
 import { createStreamLooks } from "../nats/stream-looks.js";
-import { createAdmission } from "./admission.js";
+import { type Admission, createAdmission } from "./admission.js";
 import { type BuildDeps, buildBucketPorts, buildSitePorts, reach } from "./build.js";
-import { createHeart } from "./heart.js";
+import { type Beside, createHeart } from "./heart.js";
 import { createLinks } from "./links.js";
-import type { Holder } from "./lease.js";
+import type { Holder } from "./lease-record.js";
 import { type Requests, createRequests } from "./requests.js";
+import { createSharing } from "./sharing.js";
 import { type LoadedConfig, createStatus } from "./snapshot.js";
 import type { CountersByBucket, GatewayStatus, ReloadOutcome, Role } from "./status.js";
 import { type Supervisor, createSupervisor } from "./supervisor.js";
@@ -65,8 +66,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
   // A reload broke off half-way by a mistake of ours: what runs is not what `loaded` says.
   let torn = false;
   let epoch: Promise<number> | null = null;
-  const admission = createAdmission({ holder: deps.holder, clock, observe, onRole });
   const links = createLinks(clock);
+  let working: SiteConfig["gateways"] = "one";
+  let admission = admit();
   let shared: Pick<BuildDeps, "heart" | "listing" | "looks"> | null = null;
 
   function start(config: GatewayConfig, bucket: BucketName): void {
@@ -76,14 +78,14 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const peers = [...bucketConfig.sites.keys()].filter((site) => site !== config.site);
     const { admitted, standby } = admission;
     shared ??= {
-      heart: createHeart(clock),
+      heart: createHeart(clock, () => besideOf(admission, deps.holder)),
       looks: createStreamLooks(clock),
       listing: createServiceListing({ site: config.site, version: deps.version, clock, random }),
     };
-    const build = { ...shared, links, connections, clock, clockOffsetUs, admitted, epoch: () => nextEpoch(config) };
+    const build = { ...shared, links, connections, clock, clockOffsetUs, admitted: () => admitted(bucket), epoch: () => nextEpoch(config) };
     const ports = buildBucketPorts(build, config, bucketConfig);
     const supervisor = createSupervisor(
-      { site: config.site, ports, counters: createBucketCounters(peers), clock, random, observe, standby },
+      { site: config.site, ports, counters: createBucketCounters(peers), clock, random, observe, standby: () => standby(bucket) },
       bucketConfig,
     );
     supervisorByBucket.set(bucket, supervisor);
@@ -93,7 +95,30 @@ export function createGateway(deps: GatewayDeps): Gateway {
     // Whoever begins to work has consumers of its own, under names that nobody had before.
     if (now === "active") epoch = null;
     // Buckets of a process that has just started begin already.
-    if (before !== null || now === "standby") for (const supervisor of supervisorByBucket.values()) supervisor.roleChanged();
+    if (before !== null || now === "standby") for (const supervisor of supervisorByBucket.values()) void supervisor.roleChanged();
+  }
+
+  /** Buckets may begin that another gateway has worked, also under the name of the consumers that it had before that one. */
+  function onHeld(buckets: readonly BucketName[]): void {
+    epoch = null;
+    for (const bucket of buckets) void supervisorByBucket.get(bucket)?.roleChanged();
+  }
+
+  async function onLost(bucket: BucketName): Promise<void> {
+    await supervisorByBucket.get(bucket)?.roleChanged();
+  }
+
+  function admit(): Admission {
+    const { holder } = deps;
+    if (working === "one" || holder === null) return createAdmission({ holder, clock, observe, onRole });
+    return createSharing({ holder, clock, observe, onHeld, onLost });
+  }
+
+  /** Where other gateways of the site work than before nothing runs meanwhile: who may is settled anew. */
+  async function readmit(next: SiteConfig["gateways"]): Promise<void> {
+    await admission.release();
+    working = next;
+    admission = admit();
   }
 
   /** One number for the whole time in which this gateway works, asked for again only if asking failed. */
@@ -147,8 +172,14 @@ export function createGateway(deps: GatewayDeps): Gateway {
     torn = true;
     links.follow(next);
     try {
-      admission.follow(() => buildSitePorts({ connections, clock }, next));
+      const follow = () => {
+        const names = bucketsOf(next).map(({ name }) => name);
+        admission.follow(() => buildSitePorts({ connections, clock }, next), names);
+      };
+      const isOther = gatewaysOf(next) !== working;
+      if (!isOther) follow();
       await stopBuckets([...plan.stop, ...restarted]);
+      if (isOther) await readmit(gatewaysOf(next)).then(follow);
       for (const bucket of [...plan.start, ...restarted]) start(next, bucket);
       for (const { bucket } of plan.update) {
         const config = next.buckets.get(bucket);
@@ -213,13 +244,15 @@ export function createGateway(deps: GatewayDeps): Gateway {
   return {
     reload: (text) => inTurn(() => reloadNow(text)),
     refuse: (problems) => inTurn(() => refuse(problems)),
-    ...createRequests({ clock, supervisorByBucket, site: () => loaded?.config.site, standby: admission.standby, afterAll }),
+    ...createRequests({ clock, supervisorByBucket, site: () => loaded?.config.site, standby: (bucket) => admission.standby(bucket), afterAll }),
     config: () => loaded?.config ?? null,
     status() {
       const { version, configPath } = deps;
       const localConnected = held[0]?.connected() ?? false;
       const times = { startedMs, nowMs: clock.nowMs() };
-      const leading = { role: admission.role(), lease: admission.lease() };
+      const members = admission.members()?.map(({ name }) => name) ?? null;
+      const { bucketLease } = admission;
+      const leading = { role: admission.role(), lease: admission.lease(), members, bucketLease };
       const parts = { loaded, lastError, localConnected, ...times, ...leading, version, configPath };
       return createStatus(parts, [...supervisorByBucket.values()]);
     },
@@ -240,3 +273,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
 const NOTHING = { started: [], stopped: [], restarted: [], updated: [], kept: 0, problems: [] } as const;
 
+/** Null where no other gateway of the site can have a bucket that this one has not. */
+function besideOf(admission: Admission, holder: Holder | null): Beside | null {
+  const members = admission.members();
+  if (members === null || holder === null) return null;
+  return { self: holder.id, others: () => (admission.members() ?? []).flatMap(({ id }) => (id === holder.id ? [] : [id])) };
+}

@@ -2,6 +2,9 @@
  * The heartbeat of the process: every peer is asked over every connection that leads to it, once per beat for all buckets
  * together, and asks back. What a peer says, or that it says nothing, is handed to each bucket.
  *
+ * Where the gateways of this site share its buckets, whichever of them is asked answers for all: it asks the others for
+ * what it does not work itself. So a peer need not know who works what, nor that there are several.
+ *
  * One question per peer is on its way at a time, and a connection is kept only while a bucket uses it (I11).
  */
 import { GatewayError, toGatewayError } from "../core/errors.js";
@@ -22,15 +25,22 @@ export interface Heart {
   join(bucket: BucketName, site: SiteId, places: ReadonlyMap<SiteId, PulsePlace>): Heartbeat;
 }
 
+/** This gateway, and the others of its site that share its buckets, by their ids. */
+export interface Beside {
+  readonly self: string;
+  readonly others: () => readonly string[];
+}
+
 type Say = () => Promise<BucketPulse>;
 type Hear = (beat: Beat) => void;
 
-export function createHeart(clock: Clock): Heart {
+/** @param beside null where the gateways of this site do not share; asked whenever the first bucket on a connection is told of */
+export function createHeart(clock: Clock, beside: () => Beside | null = () => null): Heart {
   const lines = new Map<string, SharedLine>();
 
   /** Uses the line until the returned function is called once. */
   function use({ key, open }: PulsePlace, begin: (line: SharedLine) => () => void): () => void {
-    const line = lines.get(key) ?? createSharedLine(clock, open());
+    const line = lines.get(key) ?? createSharedLine(clock, open(), beside);
     lines.set(key, line);
     line.users++;
     const end = begin(line);
@@ -48,7 +58,7 @@ export function createHeart(clock: Clock): Heart {
   return {
     join: (bucket, site, places) => ({
       listen: (peer, hear) => use(placeOf(places, peer), (line) => line.listen(peer, bucket, hear)),
-      tell: (say) => use(placeOf(places, site), (line) => line.tell(bucket, say)),
+      tell: (say) => use(placeOf(places, site), (line) => line.tell(bucket, site, say)),
     }),
   };
 }
@@ -62,17 +72,39 @@ function placeOf(places: ReadonlyMap<SiteId, PulsePlace>, site: SiteId): PulsePl
 interface SharedLine {
   users: number;
   listen(peer: SiteId, bucket: BucketName, hear: Hear): () => void;
-  tell(bucket: BucketName, say: Say): () => void;
+  tell(bucket: BucketName, site: SiteId, say: Say): () => void;
   close(): void;
 }
 
-function createSharedLine(clock: Clock, line: PulseLine): SharedLine {
+type Pulses = readonly (BucketPulse | null)[];
+
+function createSharedLine(clock: Clock, line: PulseLine, beside: () => Beside | null): SharedLine {
   const askers = new Map<SiteId, Asker>();
   const sayings = new Map<BucketName, Say>();
   let unserve: (() => void) | null = null;
 
-  const answer = (buckets: readonly BucketName[]) =>
+  const answerOwn = (buckets: readonly BucketName[]): Promise<Pulses> =>
     Promise.all(buckets.map(async (bucket) => (await sayings.get(bucket)?.().catch(() => null)) ?? null));
+
+  /** What this gateway works, and beside it what the others of the site say of the rest. */
+  async function answerAll(site: SiteId, others: readonly string[], buckets: readonly BucketName[]): Promise<Pulses> {
+    const rest = buckets.filter((bucket) => !sayings.has(bucket));
+    const asking = rest.length === 0 ? [] : others.map((other) => line.ask(site, rest, other).catch(() => []));
+    const [own, ...told] = await Promise.all([answerOwn(buckets), ...asking]);
+    const restAt = new Map(rest.map((bucket, at) => [bucket, at]));
+    return buckets.map((bucket, at) => {
+      const there = restAt.get(bucket);
+      if (there === undefined) return own[at] ?? null;
+      return told.map((pulses) => pulses[there] ?? null).find((pulse) => pulse !== null) ?? null;
+    });
+  }
+
+  function serve(site: SiteId): () => void {
+    const shared = beside();
+    if (shared === null) return line.serve(answerOwn);
+    const ends = [line.serve(answerOwn, shared.self), line.serve((buckets) => answerAll(site, shared.others(), buckets))];
+    return () => ends.forEach((end) => end());
+  }
 
   return {
     users: 0,
@@ -84,9 +116,9 @@ function createSharedLine(clock: Clock, line: PulseLine): SharedLine {
         if (forget() === 0) askers.delete(peer);
       };
     },
-    tell(bucket, say) {
+    tell(bucket, site, say) {
       sayings.set(bucket, say);
-      unserve ??= line.serve(answer);
+      unserve ??= serve(site);
       return () => {
         if (sayings.get(bucket) === say) sayings.delete(bucket);
         if (sayings.size > 0) return;

@@ -16,14 +16,9 @@ import type { Revision } from "../core/ids.js";
 import { LEASE_ABSENCES, LEASE_LOOK_MS, LEASE_RELEASE_MS, LEASE_RENEW_MS, LEASE_TTL_MS } from "../core/limits.js";
 import type { Clock, Presence, SiteState } from "../core/ports.js";
 import { atMost, wait } from "../pipeline/retry.js";
-import { iso } from "./snapshot.js";
+import { createAnnouncement } from "./announcement.js";
+import { FREE, type Holder, type LeaseRecord, heldBy, readLease } from "./lease-record.js";
 import type { LeaseStatus, Role } from "./status.js";
-
-/** One process. The id is random; the name is for people. */
-export interface Holder {
-  readonly id: string;
-  readonly name: string;
-}
 
 /** The site's own NATS. */
 export interface SitePorts {
@@ -52,17 +47,6 @@ export interface SiteLease {
   release(): Promise<void>;
 }
 
-/** What stands in the state. */
-interface LeaseRecord {
-  /** Null: nobody's. */
-  readonly holder: string | null;
-  readonly name: string;
-  /** By the holder's own clock, for people. */
-  readonly since: string;
-  /** Whether the holder has found that questions reach it. */
-  readonly answers: boolean;
-}
-
 /** Somebody else's record, while it stays as it is. */
 interface Seen {
   readonly revision: Revision;
@@ -71,7 +55,8 @@ interface Seen {
   readonly absences: number;
 }
 
-const KEY = "lease";
+/** Of the site as a whole, in its state. */
+export const SITE_LEASE_KEY = "lease";
 
 export function createSiteLease({ ports, holder, clock, observe, onRole }: SiteLeaseDeps): SiteLease {
   const stopping = new AbortController();
@@ -80,8 +65,8 @@ export function createSiteLease({ ports, holder, clock, observe, onRole }: SiteL
   let record: LeaseRecord | null = null;
   let seen: Seen | null = null;
   let unreached: Reason | null = null;
-  let announced: { readonly presence: Presence; readonly answers: boolean; end(): void } | null = null;
   let asked = false;
+  const announcement = createAnnouncement(holder.id, () => (asked = true));
 
   function enter(next: Role): void {
     const before = role;
@@ -124,10 +109,10 @@ export function createSiteLease({ ports, holder, clock, observe, onRole }: SiteL
   async function look(site: SitePorts): Promise<void> {
     // Before the question: the answer may come late, and is then old.
     const atMs = clock.elapsedMs();
-    const found = await site.state.load(KEY);
+    const found = await site.state.load(SITE_LEASE_KEY);
     if (stopping.signal.aborted) return;
     const before = record;
-    record = readRecord(found.value);
+    record = readLease(found.value);
     if (isOwn()) return hold(site, found.revision);
     if (record === null || (await isLeft(site.presence, record, found.revision, atMs))) return take(site, found.revision);
     stepBack(before?.name !== record.name);
@@ -136,22 +121,22 @@ export function createSiteLease({ ports, holder, clock, observe, onRole }: SiteL
   /** The record is ours, also where nobody had told us that our save arrived. */
   async function hold(site: SitePorts, revision: Revision): Promise<void> {
     gained(revision);
-    const { answers } = await announce(site.presence);
+    const answers = await announcement.reaches(site.presence);
     if (answers && !asked && record?.answers === true) return;
     asked = false;
     await save(site.state, answers, revision);
   }
 
   async function take(site: SitePorts, revision: Revision): Promise<void> {
-    const { answers } = await announce(site.presence);
+    const answers = await announcement.reaches(site.presence);
     if (stopping.signal.aborted) return;
     await save(site.state, answers, revision);
   }
 
   async function save(state: SiteState, answers: boolean, expected: Revision): Promise<void> {
-    const since = isOwn() && record !== null ? record.since : iso(clock.nowMs());
-    const next: LeaseRecord = { holder: holder.id, name: holder.name, since, answers };
-    const revision = await state.save(KEY, next, expected);
+    const fresh = heldBy(holder, clock, answers);
+    const next = isOwn() && record !== null ? { ...fresh, since: record.since } : fresh;
+    const revision = await state.save(SITE_LEASE_KEY, next, expected);
     record = next;
     gained(revision);
   }
@@ -188,20 +173,6 @@ export function createSiteLease({ ports, holder, clock, observe, onRole }: SiteL
     return seen.absences >= (role === "standby" ? LEASE_ABSENCES : 1);
   }
 
-  /** From now on questions are answered; whether they reach us is asked of ourselves, once per connection. */
-  async function announce(presence: Presence): Promise<{ readonly answers: boolean }> {
-    if (announced?.presence !== presence) {
-      announced?.end();
-      announced = { presence, answers: false, end: presence.announce(holder.id, () => (asked = true)) };
-    }
-    if (announced.answers) return announced;
-    const { end } = announced;
-    const answers = await presence.isHere(holder.id).catch(() => false);
-    asked = false;
-    announced = { presence, answers, end };
-    return announced;
-  }
-
   const done = follow();
 
   return {
@@ -211,18 +182,9 @@ export function createSiteLease({ ports, holder, clock, observe, onRole }: SiteL
       stopping.abort();
       // A renewal that is under way would change the record once more.
       if (held !== null) await atMost(clock, LEASE_RELEASE_MS, done);
-      announced?.end();
+      announcement.end();
       if (held === null) return;
-      const free: LeaseRecord = { holder: null, name: "", since: "", answers: false };
-      await atMost(clock, LEASE_RELEASE_MS, ports().state.save(KEY, free, held));
+      await atMost(clock, LEASE_RELEASE_MS, ports().state.save(SITE_LEASE_KEY, FREE, held));
     },
   };
-}
-
-/** Null where it is nobody's, or nothing that this program has written. */
-function readRecord(value: unknown): LeaseRecord | null {
-  if (typeof value !== "object" || value === null) return null;
-  const { holder, name, since, answers } = value as Partial<Record<keyof LeaseRecord, unknown>>;
-  if (typeof holder !== "string" || typeof name !== "string" || typeof since !== "string") return null;
-  return { holder, name, since, answers: answers === true };
 }

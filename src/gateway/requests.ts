@@ -7,7 +7,7 @@ import { iso, peersOf } from "./snapshot.js";
 import type { BucketSetAsides, PauseOutcome, PausedBy, ReconcileRequest } from "./status.js";
 import type { Supervisor } from "./supervisor.js";
 
-/** All fail with KVGW_USAGE for an unknown bucket, and KVGW_STANDBY. */
+/** All fail with KVGW_USAGE for an unknown bucket, KVGW_STANDBY, and KVGW_WORKED_ELSEWHERE, which names the one to ask. */
 export interface Requests {
   /** Asks for a round with every peer of the bucket. KVGW_BUCKET_NOT_RUNNING. */
   reconcile(bucket: string): ReconcileRequest;
@@ -25,17 +25,18 @@ export interface RequestsDeps {
   readonly supervisorByBucket: ReadonlyMap<BucketName, Supervisor>;
   /** This site, once a config has been loaded. */
   readonly site: () => SiteId | undefined;
-  /** Why this gateway does nothing at present, null if it works. */
-  readonly standby: () => GatewayError | null;
+  /** Why this gateway does not work the bucket at present, null if it does. */
+  readonly standby: (bucket: BucketName) => GatewayError | null;
   /** Behind a reload that is being applied, which may replace a supervisor. */
   readonly afterAll: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 export function createRequests({ clock, supervisorByBucket, site, standby, afterAll }: RequestsDeps): Requests {
   function supervisorOf(bucket: string): Supervisor {
-    const why = standby();
-    if (why !== null) throw why;
     const found = supervisorByBucket.get(bucket as BucketName);
+    const why = standby(bucket as BucketName);
+    // What no gateway of the site has is not worked elsewhere either.
+    if (why !== null && (found !== undefined || why.code === "KVGW_STANDBY")) throw why;
     if (found !== undefined) return found;
     const known = [...supervisorByBucket.keys()];
     const buckets = known.length > BUCKETS_NAMED ? `${known.length} others` : known.join(", ") || "none";

@@ -5,7 +5,7 @@ import type { Reason } from "../core/events.js";
 import type { BucketName, SiteId } from "../core/ids.js";
 import type { SweepSnapshot } from "../pipeline/peers.js";
 import type { PeerSnapshot } from "../pipeline/replicate.js";
-import type { BucketStatus, GatewayStatus, LeaseStatus, PeerStatus, Role, SiteStatus } from "./status.js";
+import type { BucketLeaseStatus, BucketStatus, GatewayStatus, LeaseStatus, PeerStatus, Role, SiteStatus } from "./status.js";
 import type { Supervisor } from "./supervisor.js";
 
 export interface LoadedConfig {
@@ -21,6 +21,8 @@ export interface StatusParts {
   /** Null while it is not known yet. */
   readonly role: Role | null;
   readonly lease: LeaseStatus | null;
+  readonly members: readonly string[] | null;
+  readonly bucketLease: (bucket: BucketName) => BucketLeaseStatus | null;
   readonly startedMs: number;
   readonly nowMs: number;
   readonly version: string;
@@ -42,6 +44,7 @@ export function createStatus(parts: StatusParts, supervisors: readonly Superviso
     notReady,
     role: parts.role ?? "standby",
     lease: parts.lease,
+    members: parts.members,
     config: {
       path: parts.configPath,
       hash: loaded?.config.hash ?? "",
@@ -52,13 +55,16 @@ export function createStatus(parts: StatusParts, supervisors: readonly Superviso
       [...(loaded?.config.sites.keys() ?? [])].filter((peer) => peer !== site).map((peer) => [peer, siteStatus(peer, supervisors)]),
     ),
     buckets: record<BucketName, BucketStatus>(
-      supervisors.map((supervisor) => [supervisor.config().name, bucketStatus(supervisor, site)]),
+      supervisors.map((supervisor) => {
+        const { name } = supervisor.config();
+        return [name, bucketStatus(supervisor, site, parts.bucketLease(name))];
+      }),
     ),
   };
 }
 
 /** Remote sites do not matter: a partition is normal life, and a rollout during one must not hang. */
-function missing({ loaded, localConnected, role, lease }: StatusParts, supervisors: readonly Supervisor[]): string[] {
+function missing({ loaded, localConnected, role, lease, bucketLease }: StatusParts, supervisors: readonly Supervisor[]): string[] {
   if (loaded === null) return ["no config has been loaded"];
   const sentences: string[] = [];
   if (!localConnected) sentences.push("the local NATS is not reachable");
@@ -67,6 +73,8 @@ function missing({ loaded, localConnected, role, lease }: StatusParts, superviso
   for (const supervisor of supervisors) {
     const state = supervisor.state();
     if (state === "live" || state === "paused") continue;
+    // Another gateway of the site answers for it.
+    if (bucketLease(supervisor.config().name)?.due === false) continue;
     const because = supervisor.reason()?.message;
     sentences.push(`bucket ${supervisor.config().name} is ${state}${because === undefined ? "" : `: ${because}`}`);
   }
@@ -95,11 +103,12 @@ function skewOf(peer: SiteId, supervisors: readonly Supervisor[]): number | null
   return latest?.clockSkewMs ?? null;
 }
 
-function bucketStatus(supervisor: Supervisor, site: SiteId): BucketStatus {
+function bucketStatus(supervisor: Supervisor, site: SiteId, lease: BucketLeaseStatus | null): BucketStatus {
   const { keys, tombstones, setAside, peers } = supervisor.snapshot();
   return {
     state: supervisor.state(),
     reason: supervisor.reason(),
+    lease,
     pausedBy: supervisor.pausedBy(),
     startedAt: iso(supervisor.startedMs()),
     keys,

@@ -18,10 +18,12 @@ export interface GatewayStatus {
   readonly ready: boolean;
   /** What is missing for `ready`, one sentence each. */
   readonly notReady: readonly string[];
-  /** A site has one gateway that works; any other waits until that one is gone. */
+  /** Whether this gateway works. Where a site has one that does, any other waits until that one is gone. */
   readonly role: Role;
   /** Null where the lease is switched off. */
   readonly lease: LeaseStatus | null;
+  /** The gateways that share this site's buckets, for people; null where one works them all. */
+  readonly members: readonly string[] | null;
   readonly config: {
     readonly path: string;
     readonly hash: string;
@@ -37,13 +39,23 @@ export interface GatewayStatus {
 export type Role = "active" | "standby";
 
 export interface LeaseStatus {
-  /** By this gateway. */
+  /** By this gateway; where several share the buckets, that it is one of them. */
   readonly held: boolean;
   /** The gateway that holds it, for people, and since when by its own clock; null where nothing is known. */
   readonly holder: string | null;
   readonly since: string | null;
   /** Why the site's state cannot say, null if it can. */
   readonly reason: Reason | null;
+}
+
+/** Of one bucket, where the gateways of the site share them. */
+export interface BucketLeaseStatus {
+  /** By this gateway. */
+  readonly held: boolean;
+  /** Whether it falls to this gateway, or that is not known yet. */
+  readonly due: boolean;
+  /** The gateway that works it, for people; null where that is not known. */
+  readonly holder: string | null;
 }
 
 export interface SiteStatus {
@@ -59,6 +71,8 @@ export type PausedBy = "config" | "request";
 export interface BucketStatus {
   readonly state: BucketState;
   readonly reason: Reason | null;
+  /** Null where one gateway of the site works all buckets. */
+  readonly lease: BucketLeaseStatus | null;
   readonly pausedBy: readonly PausedBy[];
   readonly startedAt: string;
   readonly keys: number;

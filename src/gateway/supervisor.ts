@@ -26,7 +26,7 @@ export interface SupervisorDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly observe: Observe;
-  /** Why this gateway must not work now, null if it may. Left out where it always may. */
+  /** Why this gateway must not work the bucket now, null if it may. Left out where it always may. */
   readonly standby?: () => GatewayError | null;
 }
 
@@ -41,8 +41,9 @@ export interface Supervisor {
   pause(): Promise<void>;
   /** Takes a request to pause back, and ends a parking. Fails as `pause` does. */
   resume(): Promise<void>;
-  /** To be called when `standby` says something else: what runs ends in order, or begins. */
-  roleChanged(): void;
+  /** To be called when `standby` says something else: what runs ends in order, or begins. Resolves when nothing of what ran
+   *  before runs any more. */
+  roleChanged(): Promise<void>;
   pausedBy(): readonly PausedBy[];
   /** Why the last round with the peer did not come to its end, null if it did. */
   roundFailure(peer: SiteId): Reason | null;
@@ -225,7 +226,7 @@ export function createSupervisor(deps: SupervisorDeps, initial: BucketConfig): S
       if (standby() !== null) pauseAsked = null;
       tellIfAtWork();
       beginAnew();
-      interruption.abort();
+      return interrupt();
     },
     pausedBy: () => [...(config.paused ? ["config" as const] : []), ...(pauseAsked === true ? ["request" as const] : [])],
     roundFailure: (peer) => roundFailures.get(peer) ?? null,

@@ -5,7 +5,7 @@
 import type { Msg } from "@nats-io/transport-node";
 import { GatewayError, toGatewayError } from "../core/errors.js";
 import type { SiteId } from "../core/ids.js";
-import { PULSES_AT_ONCE_MAX, PULSE_ANSWER_MS } from "../core/limits.js";
+import { PULSES_AT_ONCE_MAX, PULSE_ANSWER_MS, PULSE_BESIDE_MS } from "../core/limits.js";
 import type { PulseLine } from "../core/ports.js";
 import { decodePulse, decodePulseQuestion, encodePulse } from "../core/pulse.js";
 import { readRefusal, refusalLines } from "./answer-headers.js";
@@ -22,10 +22,11 @@ type Answer = Parameters<PulseLine["serve"]>[0];
 /** @param lease is given back when the line is closed; @param listing where the answering is shown, and answered for */
 export function createPulseLine(lease: Lease, site: SiteId, listing: ServiceListing): PulseLine {
   return {
-    async ask(peer, buckets) {
+    async ask(peer, buckets, gateway) {
       const where = `gateway of ${peer}`;
       const question = JSON.stringify({ buckets });
-      const asked = lease.whileUp(({ nats }, signal) => request(nats, pulseSubject(peer), question, signal, PULSE_ANSWER_MS));
+      const [subject, withinMs] = [pulseSubject(peer, gateway), gateway === undefined ? PULSE_ANSWER_MS : PULSE_BESIDE_MS];
+      const asked = lease.whileUp(({ nats }, signal) => request(nats, subject, question, signal, withinMs));
       const answer = await asked.catch((thrown: unknown) => {
         throw toFailure(thrown, where);
       });
@@ -39,9 +40,10 @@ export function createPulseLine(lease: Lease, site: SiteId, listing: ServiceList
       if (pulse?.site === peer && pulse.buckets.length === buckets.length) return pulse.buckets;
       throw new GatewayError("KVGW_ANSWER_UNREADABLE", `${where}: its pulse cannot be read; run the same version at both sites`);
     },
-    serve(answer) {
-      const unlist = listing.answerOver(lease);
-      const unserve = serve(lease, site, listing, answer);
+    serve(answer, gateway) {
+      // Once is enough for each connection.
+      const unlist = gateway === undefined ? listing.answerOver(lease) : () => undefined;
+      const unserve = serve(lease, site, listing, answer, gateway);
       return () => {
         unserve();
         unlist();
@@ -55,9 +57,10 @@ export function createPulseLine(lease: Lease, site: SiteId, listing: ServiceList
   };
 }
 
-function serve(lease: Lease, site: SiteId, listing: ServiceListing, answer: Answer): () => void {
+function serve(lease: Lease, site: SiteId, listing: ServiceListing, answer: Answer, gateway: string | undefined): () => void {
   let working = 0;
-  const endpoint = listing.add("pulse", pulseSubject(site));
+  const subject = pulseSubject(site, gateway);
+  const endpoint = listing.add(gateway === undefined ? "pulse" : "pulse-beside", subject);
 
   async function hear(message: Msg): Promise<void> {
     const done = endpoint.begin();
@@ -79,9 +82,7 @@ function serve(lease: Lease, site: SiteId, listing: ServiceListing, answer: Answ
   const callback = (failure: Error | null, message: Msg) => {
     if (failure === null) void hear(message);
   };
-  const unsubscribe = subscribeForGood(lease, (nats) => [
-    nats.subscribe(pulseSubject(site), { queue: ANSWERING_QUEUE, callback }),
-  ]);
+  const unsubscribe = subscribeForGood(lease, (nats) => [nats.subscribe(subject, { queue: ANSWERING_QUEUE, callback })]);
   return () => {
     unsubscribe();
     endpoint.remove();

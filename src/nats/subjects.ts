@@ -11,6 +11,7 @@
  *     kvgw.<site>.<bucket>.<verb>             a question to a site's gateway about a bucket
  *     kvgw.<site>.<gateway>                   the question whether that gateway of the site is there
  *     kvgw.<site>.pulse                       the heartbeat: how far has the site's gateway logged these buckets
+ *     kvgw.<site>.pulse-<gateway>             the same of that one gateway of the site, asked by the others that share
  *     $SRV.<verb>[.kvgw[.<id>]]               which services are there: what `nats micro` asks
  *     KVGW_<site>                             KV bucket with the site's durable state
  *
@@ -51,7 +52,8 @@ export const questionSubject = (site: SiteId, bucket: BucketName, verb: Question
 
 /** One token fewer than a question about a bucket: the two never meet. */
 export const presenceSubject = (site: SiteId, gateway: string): string => `kvgw.${site}.${gateway}`;
-export const pulseSubject = (site: SiteId): string => `kvgw.${site}.pulse`;
+export const pulseSubject = (site: SiteId, gateway?: string): string =>
+  gateway === undefined ? `kvgw.${site}.pulse` : `kvgw.${site}.pulse-${gateway}`;
 /** Several gateways of a site answer in turn. */
 export const ANSWERING_QUEUE = "kvgw";
 

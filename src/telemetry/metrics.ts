@@ -93,8 +93,13 @@ const METRICS: Readonly<Record<string, Definition>> = {
     "When this bucket was last found equal to the peer's; absent until then",
     perPeerState((of) => secondsOf(of.lastEqualAt)),
   ),
-  lease_held: gauge([], "1 while this gateway holds its site's lease; absent where the lease is switched off", ({ status }) =>
-    status.lease === null ? [] : [[[], Number(status.lease.held)]],
+  lease_held: gauge(
+    [],
+    "1 while this gateway holds its site's lease, or is one of those that share its buckets; absent where the lease is switched off",
+    ({ status }) => (status.lease === null ? [] : [[[], Number(status.lease.held)]]),
+  ),
+  bucket_lease_held: gauge(BUCKET, "1 while this gateway works the bucket; absent where a site's gateways do not share", (reading) =>
+    allBuckets(reading).flatMap(([bucket, { lease }]): Row[] => (lease === null ? [] : [[[bucket], Number(lease.held)]])),
   ),
   peer_connected: gauge(["peer"], "1 while the peer's NATS is connected", perSite((of) => Number(of.connected))),
   clock_skew_seconds: gauge(
@@ -191,8 +196,13 @@ function ownSetAside({ status, counters }: Reading): readonly Row[] {
   );
 }
 
-function bucketsOf(reading: Reading): readonly (readonly [string, BucketReading])[] {
+function allBuckets(reading: Reading): readonly (readonly [string, BucketReading])[] {
   return Object.entries<BucketReading>(reading.status.buckets);
+}
+
+/** Without those that another gateway of the site works: it tells how they are, and sums over gateways count nothing twice. */
+function bucketsOf(reading: Reading): readonly (readonly [string, BucketReading])[] {
+  return allBuckets(reading).filter(([, { lease }]) => lease === null || lease.held);
 }
 
 function perBucketState(read: (bucket: BucketReading) => number): Rows {

@@ -39,6 +39,8 @@ function describe(event: GatewayEvent): Line {
       return info("gateway stopped", {});
     case "lease":
       return describeLease(event);
+    case "sharing":
+      return describeSharing(event);
     case "config-applied":
     case "config-unchanged":
     case "config-rejected":
@@ -153,6 +155,12 @@ function describeLease({ state, holder, reason }: LeaseEvent): Line {
   return { level: levelOf(reason?.code), message: LEASE_MESSAGE[state], fields: { holder, ...because(reason) } };
 }
 
+function describeSharing({ state, members, reason }: Extract<GatewayEvent, { type: "sharing" }>): Line {
+  if (state === "known") return info("gateways that share the buckets of this site", { members });
+  const message = "it cannot be seen which gateways share the buckets of this site, going on as before";
+  return { level: levelOf(reason?.code), message, fields: { members, ...because(reason) } };
+}
+
 type ReloadEvent = Extract<GatewayEvent, { type: `config-${string}` }>;
 
 function describeReload(event: ReloadEvent): Line {
@@ -175,7 +183,8 @@ function info(message: string, fields: Line["fields"]): Line {
 }
 
 function levelOf(code: ErrorCode | undefined): LogLevel {
-  if (code === undefined) return "info";
+  // That another gateway of the site works a bucket is as it should be.
+  if (code === undefined || code === "KVGW_WORKED_ELSEWHERE") return "info";
   return ERROR_REMEDY[code] === "retry" ? "warn" : "error";
 }
 

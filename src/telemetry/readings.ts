@@ -23,6 +23,8 @@ export interface SiteReading {
 
 export interface BucketReading {
   readonly state: BucketState;
+  /** Null where one gateway of the site works all buckets. */
+  readonly lease: { readonly held: boolean } | null;
   readonly keys: number;
   readonly tombstones: number;
   readonly peers: Readonly<Record<SiteId, PeerReading>>;

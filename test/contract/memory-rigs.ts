@@ -119,8 +119,8 @@ export function memoryQuestionsRig(): Promise<QuestionsRig> {
 
 export function memoryPulseRig(): Promise<PulseRig> {
   const connection = createMemoryConnection(clock);
-  const beating = new Map<SiteId, Beating>([SITE, PEER].map((site) => [site, { pulse: null }]));
-  const of = (site: SiteId) => beating.get(site) ?? { pulse: null };
+  const beating = new Map<SiteId, Beating>([SITE, PEER].map((site) => [site, { pulses: new Map() }]));
+  const of = (site: SiteId) => beating.get(site) ?? { pulses: new Map() };
   const [asking, answering] = [SITE, PEER].map((site) => createMemoryPulseLine({ site, own: of(site), of, connection, clock }));
   if (asking === undefined || answering === undefined) throw new Error("two lines were made");
   return Promise.resolve({ ...rigOver(connection), asking, answering, revive: () => Promise.resolve(connection.heal()) });

@@ -30,7 +30,7 @@ async function placed(role: "active" | "standby", initial: Partial<BucketConfig>
     ...{ ...ground, ...supervised, opened: () => opened },
     async become(next) {
       now = next;
-      supervised.supervisor.roleChanged();
+      void supervised.supervisor.roleChanged();
       await ground.clock.advance(1_000);
     },
   };

@@ -33,7 +33,7 @@ export function createMemorySite(clock: Clock, id: SiteId, options: Partial<Stre
     id,
     clock: createSkewedClock(clock, () => site.skewMs),
     skewMs: 0,
-    pulse: null,
+    pulses: new Map(),
     bucket(name) {
       const existing = buckets.get(name);
       if (existing !== undefined) return existing;

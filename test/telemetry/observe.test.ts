@@ -51,6 +51,11 @@ const CASES: { readonly [Type in GatewayEvent["type"]]: Case<Type> } = {
     level: "warn",
     fields: { holder: "process 8 on host-b", code: "KVGW_STANDBY", reason: "it does not work" },
   },
+  sharing: {
+    event: { type: "sharing", state: "unknown", members: ["process 8 on host-b"], reason: reasonOf("KVGW_STATE_UNAVAILABLE") },
+    level: "warn",
+    fields: { members: ["process 8 on host-b"], code: "KVGW_STATE_UNAVAILABLE", reason: "it does not work" },
+  },
   "config-applied": {
     event: {
       type: "config-applied", hash: "c0ffee", started: [ORDERS], stopped: [], restarted: [], updated: [], kept: 4,

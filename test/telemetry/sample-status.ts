@@ -26,6 +26,7 @@ export function sampleBucket(changes: Partial<BucketStatus> = {}): BucketStatus 
   return {
     state: "live",
     reason: null,
+    lease: null,
     pausedBy: [],
     startedAt: "2030-01-01T00:00:00.000Z",
     keys: 10,
@@ -48,6 +49,7 @@ export function sampleStatus(changes: Partial<GatewayStatus> = {}): GatewayStatu
     notReady: [],
     role: "active",
     lease: { held: true, holder: "process 7 on host-a", since: "2030-01-01T00:00:01.000Z", reason: null },
+    members: null,
     config: { path: "gateway.yaml", hash: "c0ffee", loadedAt: "2030-01-01T00:00:02.000Z", lastError: null },
     sites: { [SITE_B]: { connected: true, rttMs: 1.2, clockSkewMs: 250 } },
     buckets: { [ORDERS]: sampleBucket() },

@@ -49,7 +49,7 @@ export function createSimSite(
     hostSkewMs: mix.hostSkewMs[name] ?? 0,
     up: true,
     refusing: null,
-    pulse: null,
+    pulses: new Map(),
     buckets: new Map(),
     state: createRecordedState(name, recorder),
     present: new Map(),
