@@ -41,6 +41,7 @@ export function drawMix(draw: Draw, weather: Weather): Mix {
     reactions: draw.pick([0, 0.1, 0.3, 0.6]),
     onlyBucketFaults,
     lease: draw.chance(0.6),
+    sharing: draw.fork("sharing").chance(0.3),
   };
 }
 

@@ -54,6 +54,8 @@ export interface Mix {
   readonly onlyBucketFaults: boolean;
   /** Whether a site's gateways share its lease: without it every one of them works, whoever else does. */
   readonly lease: boolean;
+  /** Whether they share its buckets, where they respect the lease. */
+  readonly sharing: boolean;
 }
 
 export interface ClientWrite {

@@ -82,6 +82,7 @@ const SIMPLER: readonly ((mix: Mix) => Partial<Mix>)[] = [
   (mix) => ({ hostSkewMs: zeros(mix) }),
   (mix) => ({ startMs: zeros(mix) }),
   () => ({ lease: true }),
+  () => ({ sharing: false }),
 ];
 
 const SIMPLER_BUCKET: readonly Partial<BucketPlan>[] = [

@@ -21,7 +21,8 @@ export interface ConfigChange {
 }
 
 export function configText(mix: Mix, change: ConfigChange = {}): string {
-  const sites = Object.fromEntries(mix.sites.map((site, index) => [site, { servers: [`nats://127.0.0.1:${4_222 + index}`] }]));
+  const gateways = mix.sharing ? "all" : "one";
+  const sites = Object.fromEntries(mix.sites.map((site, index) => [site, { servers: [`nats://127.0.0.1:${4_222 + index}`], gateways }]));
   const buckets = mix.buckets
     .filter(({ name }) => change.without?.includes(name) !== true)
     .map((bucket) => [

@@ -130,4 +130,4 @@ function tell(recorder: Recorder, site: string, life: number, event: GatewayEven
   }
 }
 
-const COUNTED: ReadonlySet<string> = new Set(["log-resumed", "bucket-retry", "checkpoint-reset", "config-rejected"]);
+const COUNTED: ReadonlySet<string> = new Set(["log-resumed", "bucket-retry", "checkpoint-reset", "config-rejected", "sharing"]);
