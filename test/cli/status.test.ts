@@ -6,6 +6,7 @@ import { describeStatus } from "../../src/cli/status.js";
 import type { Terminal } from "../../src/cli/terminal.js";
 import type { BucketStatus, GatewayStatus } from "../../src/gateway/status.js";
 import type { HttpServer } from "../../src/http/server.js";
+import { bucketNamed } from "../core/names.js";
 import { serverWith } from "../http/server-rig.js";
 import { freePorts } from "../support/nats-process.js";
 import { ORDERS, SITE_B, sampleBucket, samplePeer, sampleStatus } from "../telemetry/sample-status.js";
@@ -84,6 +85,21 @@ describe("kvgw status", () => {
     const { stdout } = await kvgw(["status", "--gateway", url]);
     expect(stdout).toContain("site-a  kvgw 1.2.3  standby, not ready");
     expect(stdout).toContain("lease   held by process 8 on host-b since 2030-01-01T00:00:01.000Z\n");
+  });
+
+  it("says who works what, where the gateways of the site share its buckets", async () => {
+    const [own, elsewhere] = [
+      sampleBucket({ lease: { held: true, due: true, holder: "process 7 on host-a" } }),
+      sampleBucket({ state: "starting", keys: 99, lease: { held: false, due: false, holder: "process 8 on host-b" } }),
+    ];
+    const members = ["process 7 on host-a", "process 8 on host-b"];
+    const url = await gatewayWith(sampleStatus({ members, buckets: { [bucketNamed("own")]: own, [bucketNamed("theirs")]: elsewhere } }));
+    const { stdout } = await kvgw(["status", "--gateway", url]);
+    expect(stdout).toContain("lease   shared by process 7 on host-a, process 8 on host-b\n");
+    expect(stdout).toMatch(/^own +live +10 .* this one *$/m);
+    expect(stdout).toMatch(/^theirs +elsewhere +process 8 on host-b *$/m);
+    // Its peers are told by the one that works it.
+    expect(stdout.match(/^theirs /gm)).toHaveLength(1);
   });
 
   it("ends with 69 and says so in one line when nobody listens", async () => {

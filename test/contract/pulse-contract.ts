@@ -55,6 +55,17 @@ export function pulseContract(make: () => Promise<PulseRig>): void {
     await eventually(() => expect(asking.ask(PEER, [X])).rejects.toMatchObject(UNREACHABLE), { what: "the end" });
   });
 
+  it("reaches the one gateway of a site that is named, and nobody where that one does not answer", async () => {
+    const { asking, answering } = await answered((buckets) => Promise.resolve(buckets.map(() => live(1))));
+    const end = answering.serve((buckets) => Promise.resolve(buckets.map(() => live(2))), "gateway-2");
+    await eventually(async () => expect(await asking.ask(PEER, [X], "gateway-2")).toEqual([live(2)]), { what: "the named one answers" });
+    expect(await asking.ask(PEER, [X])).toEqual([live(1)]);
+    await expect(asking.ask(PEER, [X], "gateway")).rejects.toMatchObject(UNREACHABLE);
+    end();
+    await eventually(() => expect(asking.ask(PEER, [X], "gateway-2")).rejects.toMatchObject(UNREACHABLE), { what: "its end" });
+    expect(await asking.ask(PEER, [X])).toEqual([live(1)]);
+  });
+
   it("does not wait long for who does not answer, and the next beat is answered", async () => {
     let stands = false;
     const { asking } = await answered((buckets) => (stands ? new Promise(() => undefined) : Promise.resolve(buckets.map(() => live(1)))));

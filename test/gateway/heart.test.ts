@@ -132,3 +132,54 @@ describe("an answer", () => {
     expect(await lines.serving?.([bucketNamed("x")])).toEqual([{ state: "paused", logged: null }]);
   });
 });
+
+describe("gateways that share their site's buckets", () => {
+  const place = (line: PulseLine): PulsePlace => ({ key: "own", open: () => line });
+
+  function shared(ask: PulseLine["ask"]) {
+    const serving = new Map<string | undefined, Answer>();
+    const line: PulseLine = {
+      ask,
+      serve(answer, gateway) {
+        serving.set(gateway, answer);
+        return () => void serving.delete(gateway);
+      },
+      onUp: () => () => undefined,
+      close: () => undefined,
+    };
+    const heart = createHeart(createVirtualClock(), () => ({ self: "one", others: () => ["two", "three"] }));
+    const tell = (bucket: string) => heart.join(bucketNamed(bucket), A, new Map([[A, place(line)]])).tell(() => Promise.resolve(LIVE));
+    return { serving, tell };
+  }
+
+  const PAUSED: BucketPulse = { state: "paused", logged: null };
+  const buckets = (...names: string[]) => names.map(bucketNamed);
+
+  it("answer for each other: each one is asked once, for what the asked one does not work", async () => {
+    const asked: unknown[] = [];
+    const { serving, tell } = shared((site, names, gateway) => {
+      asked.push([site, gateway, names]);
+      return Promise.resolve(names.map((name) => (name === (gateway === "two" ? "b" : "c") ? PAUSED : null)));
+    });
+    tell("a");
+    expect(await serving.get(undefined)?.(buckets("b", "a", "c", "d"))).toEqual([PAUSED, LIVE, PAUSED, null]);
+    expect(asked).toEqual(["two", "three"].map((gateway) => [A, gateway, ["b", "c", "d"]]));
+  });
+
+  it("answer with what they know where another one does not answer", async () => {
+    const { serving, tell } = shared((_, names, gateway) =>
+      gateway === "two" ? Promise.reject(new GatewayError("KVGW_TIMEOUT", "no answer")) : Promise.resolve(names.map(() => PAUSED)),
+    );
+    tell("a");
+    expect(await serving.get(undefined)?.(buckets("a", "b"))).toEqual([LIVE, PAUSED]);
+  });
+
+  it("ask nobody for what they work themselves, nor when they are asked by each other", async () => {
+    const { serving, tell } = shared(() => Promise.reject(new Error("nobody must be asked")));
+    const end = tell("a");
+    expect(await serving.get(undefined)?.(buckets("a"))).toEqual([LIVE]);
+    expect(await serving.get("one")?.(buckets("a", "b"))).toEqual([LIVE, null]);
+    end();
+    expect([...serving]).toEqual([]);
+  });
+});

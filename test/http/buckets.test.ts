@@ -37,6 +37,7 @@ describe("POST /api/v1/buckets/{bucket}/…", () => {
     ["KVGW_USAGE", 404],
     ["KVGW_BUCKET_NOT_RUNNING", 409],
     ["KVGW_STANDBY", 409],
+    ["KVGW_WORKED_ELSEWHERE", 409],
     ["KVGW_STATE_UNAVAILABLE", 503],
     ["KVGW_UNREACHABLE", 503],
     ["KVGW_INTERNAL", 500],

@@ -29,6 +29,7 @@ const CONTRACT: Readonly<Record<string, readonly [type: string, ...labels: strin
   pipeline_state: ["gauge", "bucket", "state"],
   pipeline_restarts_total: ["counter", "bucket"],
   lease_held: ["gauge"],
+  bucket_lease_held: ["gauge", "bucket"],
   peer_connected: ["gauge", "peer"],
   clock_skew_seconds: ["gauge", "peer"],
   reconcile_rounds_total: ["counter", "bucket", "peer", "result"],
@@ -42,6 +43,9 @@ const CONTRACT: Readonly<Record<string, readonly [type: string, ...labels: strin
   build_info: ["gauge", "version"],
   errors_total: ["counter", "code"],
 };
+
+/** Worked here, where the gateways of the site share its buckets. */
+const SHARED = { lease: { held: true, due: true, holder: "process 7 on host-a" } };
 
 /** Of a bucket that has had one round with its peer. */
 function reconciledCounters(): BucketCounters {
@@ -76,7 +80,9 @@ function valueOf(families: ReadonlyMap<string, Family>, name: string, labels: Re
 
 describe("the exposition text", () => {
   test("holds every metric of the contract with its type and labels, each described once", async () => {
-    const families = await rig().scrape();
+    // Those that only some sites have, too.
+    const buckets = { [ORDERS]: sampleBucket(SHARED) };
+    const families = await rig(sampleStatus({ buckets })).scrape();
     for (const [name, [type, ...labels]] of Object.entries(CONTRACT)) {
       expect(families.get(`kvgw_${name}`)?.type, name).toBe(type);
       const shown = new Set(samplesOf(families, name).flatMap((sample) => Object.keys(sample.labels)));
@@ -201,6 +207,25 @@ describe("the latency histogram", () => {
   });
 });
 
+describe("where the gateways of a site share its buckets", () => {
+  const scrapeOf = (held: boolean) => rig(sampleStatus({ buckets: { [ORDERS]: sampleBucket({ lease: { held, due: held, holder: "one" } }) } })).scrape();
+
+  test("a bucket's state is told by the one that works it, and what was counted by each", async () => {
+    for (const held of [true, false]) {
+      const families = await scrapeOf(held);
+      expect(valueOf(families, "bucket_lease_held", { bucket: ORDERS })).toBe(Number(held));
+      for (const name of ["pipeline_state", "keys", "tombstones", "lag_seconds", "peer_live", "last_equal_timestamp_seconds"]) {
+        expect(samplesOf(families, name).length > 0, name).toBe(held);
+      }
+      expect(valueOf(families, "operations_captured_total", { bucket: ORDERS })).toBe(0);
+    }
+  });
+
+  test("and where one works them all there is no series of it", async () => {
+    expect(samplesOf(await rig().scrape(), "bucket_lease_held")).toEqual([]);
+  });
+});
+
 describe("gauges", () => {
   test("pass on what the status says, times in seconds", async () => {
     const families = await rig().scrape();
@@ -255,13 +280,13 @@ test("a bucket's series go with the bucket, those of the others stay", async () 
   const { world, scrape } = rig();
   const stock = "stock" as BucketName;
   world.counters.set(stock, reconciledCounters());
-  world.status = sampleStatus({ buckets: { [ORDERS]: sampleBucket(), [stock]: sampleBucket() } });
+  world.status = sampleStatus({ buckets: { [ORDERS]: sampleBucket(SHARED), [stock]: sampleBucket(SHARED) } });
   const perBucket = Object.keys(CONTRACT).filter((name) => CONTRACT[name]?.includes("bucket"));
   const bucketsOf = (families: ReadonlyMap<string, Family>, name: string) =>
     new Set(samplesOf(families, name).map((sample) => sample.labels["bucket"]));
   const both = await scrape();
   world.counters.delete(ORDERS);
-  world.status = sampleStatus({ buckets: { [stock]: sampleBucket() } });
+  world.status = sampleStatus({ buckets: { [stock]: sampleBucket(SHARED) } });
   const one = await scrape();
   for (const name of perBucket) {
     expect(bucketsOf(both, name), name).toEqual(new Set([ORDERS, stock]));
