@@ -35,6 +35,12 @@ export interface SharingDeps {
   readonly onLost: (bucket: BucketName) => Promise<void>;
 }
 
+/** The buckets that a config has, and what stands for their names on the roll. */
+interface Offered {
+  readonly buckets: readonly BucketName[];
+  readonly alike: string;
+}
+
 interface Shares {
   readonly of: string;
   readonly takerByBucket: ReadonlyMap<BucketName, Member>;
@@ -47,8 +53,7 @@ export function createSharing({ holder, clock, observe, onHeld, onLost }: Sharin
   const lonely = createLives(clock);
   let ports: LeasedSitePorts | null = null;
   let looking: Promise<void> | null = null;
-  let buckets: readonly BucketName[] = [];
-  let alike = "";
+  let offered: Offered = { buckets: [], alike: "" };
   let roll: Roll | null = null;
   let shares: Shares = { of: "", takerByBucket: new Map() };
   /** Those that may run here. */
@@ -98,7 +103,9 @@ export function createSharing({ holder, clock, observe, onHeld, onLost }: Sharin
   }
 
   async function takePart(site: SitePorts): Promise<void> {
-    const now = await membership.look(site, alike);
+    // As they are on the roll: another config may come while it is read.
+    const known = offered;
+    const now = await membership.look(site, known.alike);
     if (stopping.signal.aborted) return;
     // The others have taken us for gone, and have by now what we had.
     if (now === null) return endAll(site.state, [...claimed]);
@@ -108,7 +115,7 @@ export function createSharing({ holder, clock, observe, onHeld, onLost }: Sharin
     alone = await loneHolder(site);
     role = alone === null ? "active" : "standby";
     if (alone !== null) return endAll(site.state, [...claimed]);
-    await shareOut(site.state, now);
+    await shareOut(site.state, now, known);
   }
 
   /** Who works all buckets by the lease of the site, null where nobody does. */
@@ -120,19 +127,18 @@ export function createSharing({ holder, clock, observe, onHeld, onLost }: Sharin
     return gone.has(record.holder) ? null : record.name;
   }
 
-  async function shareOut(state: SiteState, now: Roll): Promise<void> {
-    const takerByBucket = sharesOf(now);
+  async function shareOut(state: SiteState, now: Roll, known: Offered): Promise<void> {
+    const takerByBucket = sharesOf(now, known);
     const isOurs = (bucket: BucketName) => takerByBucket.get(bucket)?.id === holder.id;
     endAll(state, [...claimed].filter((bucket) => !isOurs(bucket)));
-    const wanted = buckets.filter((bucket) => isOurs(bucket) && !held.has(bucket) && !ending.has(bucket));
-    holders.clear();
-    if (wanted.length === 0) return;
+    const wanted = known.buckets.filter((bucket) => isOurs(bucket) && !held.has(bucket) && !ending.has(bucket));
     const found = await leases.look(state, wanted);
+    holders.clear();
     const free = found.filter((lease) => isFree(lease, now));
     // Whoever is on no roll has gone, or has come since we read it.
     const areStrange = free.some(({ record }) => record !== null && record.holder !== holder.id);
     if (areStrange && !(await membership.isCurrent(state, now))) return;
-    if (stopping.signal.aborted) return;
+    if (free.length === 0 || stopping.signal.aborted) return;
     for (const { bucket } of free) claimed.add(bucket);
     const taken = await leases.take(state, free);
     for (const bucket of taken) held.add(bucket);
@@ -141,7 +147,7 @@ export function createSharing({ holder, clock, observe, onHeld, onLost }: Sharin
 
   /** Only who has the same buckets has a part in them: while a changed config goes round, each one that has read it knows
    *  nobody else who could work what is new. */
-  function sharesOf({ revision, members }: Roll): Shares["takerByBucket"] {
+  function sharesOf({ revision, members }: Roll, { buckets, alike }: Offered): Shares["takerByBucket"] {
     const of = `${revision} ${alike}`;
     if (shares.of === of) return shares.takerByBucket;
     const takers = members.filter((member) => member.buckets === alike);
@@ -195,8 +201,7 @@ export function createSharing({ holder, clock, observe, onHeld, onLost }: Sharin
     follow(build, next) {
       const before = ports;
       ports = build();
-      buckets = next;
-      alike = hash128(next.join(" "));
+      offered = { buckets: next, alike: hash128(next.join(" ")) };
       looking ??= lookOn();
       look();
       before?.release();

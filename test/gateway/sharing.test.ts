@@ -326,6 +326,22 @@ describe("a record", () => {
 });
 
 describe("a gateway that has another config", () => {
+  it("goes on with all that it still has, in whatever moment the config came", async () => {
+    const { clock, start, shared, at } = createGround();
+    const a = start("a");
+    await shared([a], 100);
+    a.connection.faults.delayMs = () => 50;
+    const added = bucketNamed("added");
+    for (let n = 0; n < 60; n++) {
+      a.sharing.follow(() => a.ports, n % 2 === 0 ? [...BUCKETS, added] : BUCKETS);
+      await clock.advance(37);
+      expect(a.works()).toEqual(BUCKETS);
+    }
+    a.sharing.follow(() => a.ports, [...BUCKETS, added]);
+    expect(await clock.runUntil(() => at(added).has("a"), TAKEOVER_MS)).toBe(true);
+  });
+
+
   it("works what it alone has, and takes nothing from the others that they have", async () => {
     const { clock, start, shared, at, overlaps } = createGround();
     const a = start("a");
