@@ -4,7 +4,7 @@
  * has no version rather than a wrong one.
  */
 import { hash32 } from "../../core/hash.js";
-import type { Key, SiteId } from "../../core/ids.js";
+import type { SiteId } from "../../core/ids.js";
 import type { KeyFilter } from "../../core/key-filter.js";
 import { VERIFY_RANGES } from "../../core/limits.js";
 import type { Entry, EntryIdentity, Operation } from "../../core/operation.js";
@@ -24,7 +24,7 @@ export interface Site {
 }
 
 /** Which of the VERIFY_RANGES a key falls into. */
-export const rangeOf = (key: string): number => hash32(key as Key) & (VERIFY_RANGES - 1);
+export const rangeOf = (key: string): number => hash32(key) & (VERIFY_RANGES - 1);
 
 export interface Selection {
   readonly takesPart: KeyFilter;

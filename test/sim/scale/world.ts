@@ -102,7 +102,7 @@ function mixOf(of: ScaleCase, names: readonly string[], buckets: readonly string
   return {
     ...{ sites: of.topology === "hub" ? [...names, HUB] : names, buckets: buckets.map(asPlanned), lengthMs: 0 },
     ...{ localDelay: of.localDelay, remoteDelay: of.linkDelay, consumerLagMs: 0, answerLagMs: 0, lostRequests: 0, lostAnswers: 0 },
-    ...{ arrivesAfterCut: 1, skewMs: {}, hostSkewMs: {}, startMs: {}, reactions: 0, onlyBucketFaults: false, lease: false },
+    ...{ arrivesAfterCut: 1, skewMs: {}, hostSkewMs: {}, startMs: {}, reactions: 0, onlyBucketFaults: false, lease: false, sharing: false },
   };
 }
 
