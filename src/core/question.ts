@@ -93,28 +93,39 @@ function listOf<T>(value: unknown, max: number, read: (item: unknown) => T | nul
 const readKey = (value: unknown): Key | null => (typeof value === "string" && isKey(value) ? value : null);
 const readVersion = (value: unknown): Version | null => (typeof value === "string" ? parseVersion(value) : null);
 
-/** Without what else somebody wrote beside it. */
-const readCheckpoint = (value: unknown): Checkpoint | null =>
-  isCheckpoint(value) ? { created: value.created, sequence: value.sequence } : null;
+/** Records that every hello has travel as lists of their fields, in this order: their names would be a third of it. */
+const MARK = ["created", "sequence"] as const;
+const SEEN = ["created", "sequence", "run", "atUs", "left"] as const;
+const MOMENT = ["run", "count"] as const;
 
-const readSeen = (value: unknown): Seen | null =>
-  isSeen(value) ? { created: value.created, sequence: value.sequence, run: value.run, atUs: value.atUs, left: value.left } : null;
+const toList = <T>(fields: readonly (keyof T)[], record: T): unknown => fields.map((field) => record[field]);
 
-const readMoment = (value: unknown): Moment | null => (isMoment(value) ? { run: value.run, count: value.count } : null);
+/** Null for whatever is not exactly a list of these fields. */
+function fromList<T>(fields: readonly (keyof T & string)[], value: unknown, is: (record: unknown) => record is T): T | null {
+  if (!Array.isArray(value) || value.length !== fields.length) return null;
+  const record: unknown = Object.fromEntries(fields.map((field, at) => [field, value[at] as unknown]));
+  return is(record) ? record : null;
+}
+
+const readMark = (value: unknown): Checkpoint | null => fromList(MARK, value, isCheckpoint);
+const readSeen = (value: unknown): Seen | null => fromList(SEEN, value, isSeen);
+const readMoment = (value: unknown): Moment | null => fromList(MOMENT, value, isMoment);
 
 const PREFIX = new RegExp(`^[0-9a-f]{0,${DIGEST_PREFIX_LENGTH_MAX}}$`);
 const readPrefix = (value: unknown): Prefix | null => (typeof value === "string" && PREFIX.test(value) ? value : null);
 
 export function encodeHello(hello: Hello): unknown {
-  const [seen, equal] = [Object.fromEntries(hello.seen), Object.fromEntries(hello.equal)];
-  return { ...hello, seen, equal, digest: encodeDigest(hello.digest) };
+  const marks = { log: toList(MARK, hello.log), start: toList(MARK, hello.start), bucket: toList(MARK, hello.bucket) };
+  const seen = Object.fromEntries([...hello.seen].map(([site, known]) => [site, toList(SEEN, known)]));
+  const equal = Object.fromEntries([...hello.equal].map(([site, moment]) => [site, toList(MOMENT, moment)]));
+  return { ...hello, ...marks, seen, moment: toList(MOMENT, hello.moment), equal, digest: encodeDigest(hello.digest) };
 }
 
 export function decodeHello(value: unknown): Hello | null {
   if (!isFields(value)) return null;
   const { protocol, site, fingerprint, nowUs, rejoining } = value;
-  const [start, bucket] = [readCheckpoint(value["start"]), readCheckpoint(value["bucket"])];
-  const [log, digest, moment] = [readCheckpoint(value["log"]), decodeDigest(value["digest"]), readMoment(value["moment"])];
+  const [start, bucket] = [readMark(value["start"]), readMark(value["bucket"])];
+  const [log, digest, moment] = [readMark(value["log"]), decodeDigest(value["digest"]), readMoment(value["moment"])];
   const parsed = typeof site === "string" ? parseSiteId(site) : null;
   if (!isCount(protocol) || parsed?.ok !== true || typeof fingerprint !== "string") return null;
   if (typeof nowUs !== "number" || !isTimestamp(nowUs) || log === null || digest === null) return null;

@@ -127,15 +127,15 @@ const JUNK: readonly unknown[] = [
   ...[JSON.parse('{"__proto__":{"created":"1","sequence":1}}'), { created: "1", sequence: -1 }],
 ];
 const HEX = "0123456789abcdef".repeat(2);
-const checkpoint = { created: "1730542200000000000", sequence: 7 };
+const mark = ["1730542200000000000", 7];
 const summaries = [["k", "1 a", 0], ["a.b", `${TIMESTAMP_US_MAX} site-b`, 1, 7]];
 const sixteen = Array.from({ length: 16 }, (_, n) => (n === 3 ? `${n} ${HEX}` : ""));
 const SOUND = {
   hello: {
-    ...{ protocol: 1, site: "a", fingerprint: HEX, nowUs: 1, log: checkpoint, digest: `3 ${HEX}` },
-    ...{ start: checkpoint, bucket: checkpoint, rejoining: false },
-    seen: { b: { ...checkpoint, run: "0f", atUs: 1, left: false }, c: { ...checkpoint, run: "a", atUs: 2, left: true } },
-    ...{ moment: { run: "0f", count: 1 }, equal: { b: { run: "a", count: 0 } } },
+    ...{ protocol: 1, site: "a", fingerprint: HEX, nowUs: 1, log: mark, digest: `3 ${HEX}` },
+    ...{ start: mark, bucket: mark, rejoining: false },
+    seen: { b: [...mark, "0f", 1, false], c: [...mark, "a", 2, true] },
+    ...{ moment: ["0f", 1], equal: { b: ["a", 0] } },
   },
   digests: [sixteen, sixteen],
   page: { summaries, more: true },

@@ -102,16 +102,15 @@ describe("what is written is read as it was", () => {
   });
 
   it("and nothing that stands beside it", () => {
-    const log = { created: "1", sequence: 2, more: { deep: 1 } };
-    const moment = { run: "a", count: 2, more: { deep: 1 } };
+    const [log, moment] = [["1", 2], ["a", 2]];
     const introduced = { protocol: 1, site: "a", fingerprint: "", nowUs: 1 };
-    const seen = { ...log, run: "a", atUs: 3, left: true };
-    const told = { start: log, bucket: log, seen: { b: seen }, rejoining: false, moment, equal: { b: moment } };
+    const told = { start: log, bucket: log, seen: { b: ["1", 2, "a", 3, true] }, rejoining: false, moment, equal: { b: moment } };
     const hello = { ...introduced, log, ...told, digest: "", x: 1 };
     const [checkpoint, plain] = [{ created: "1", sequence: 2 }, { run: "a", count: 2 }];
     const known = { ...introduced, log: checkpoint, start: checkpoint, bucket: checkpoint, rejoining: false, moment: plain };
     const bySite = { seen: new Map([["b", { ...checkpoint, run: "a", atUs: 3, left: true }]]), equal: new Map([["b", plain]]), digest: NOTHING };
     expect(decodeHello(hello)).toEqual({ ...known, ...bySite });
+    expect(decodeHello({ ...hello, log: [...log, 7] })).toBeNull();
     expect(decodeFetchQuestion({ key: "k", offset: 0, x: 1 })).toEqual({ key: "k", offset: 0 });
   });
 });
@@ -143,21 +142,19 @@ describe("what is malformed is refused", () => {
   const refuses = (decode: (value: unknown) => unknown, values: readonly unknown[]) => {
     for (const [n, value] of values.entries()) expect(decode(value), `value ${n}`).toBeNull();
   };
-  const moment = { run: "0f", count: 1 };
-  const introduced = { protocol: 1, site: "a", fingerprint: "f", nowUs: 1, log: checkpoint };
-  const told = { start: checkpoint, bucket: checkpoint, seen: {}, rejoining: false, moment, equal: {} };
+  const moment = ["0f", 1];
+  const mark = ["1", 2];
+  const introduced = { protocol: 1, site: "a", fingerprint: "f", nowUs: 1, log: mark };
+  const told = { start: mark, bucket: mark, seen: {}, rejoining: false, moment, equal: {} };
   const hello = { ...introduced, ...told, digest: "" };
-  const seen = { ...checkpoint, run: "0f", atUs: 1, left: false };
+  const seen: readonly unknown[] = ["1", 2, "0f", 1, false];
   const badMoments = [
-    ...[...WRONG, {}, { run: "0f" }, { count: 1 }, { run: "", count: 1 }, { run: "x", count: 1 }, { run: 1, count: 1 }],
-    ...[{ run: "0".repeat(33), count: 1 }, { run: "0", count: -1 }, { run: "0", count: 0.5 }, { run: "0", count: "1" }],
+    ...[...WRONG, {}, [], { run: "0f", count: 1 }, ["0f"], [undefined, 1], ["", 1], ["x", 1], [1, 1], [...moment, 1]],
+    ...[["0".repeat(33), 1], ["0", -1], ["0", 0.5], ["0", "1"]],
   ];
-  const badSequences = BAD_COUNTS.map((sequence) => ({ created: "1", sequence }));
-  const badCheckpoints = [...WRONG, ...badSequences, { created: 1, sequence: 2 }, { sequence: 2 }, {}];
-  const badSeen = [
-    ...[...badCheckpoints, checkpoint, { atUs: 1, left: false }],
-    ...[{ left: 1 }, { run: "x" }, { run: 1 }, { atUs: -1 }, { atUs: "1" }, { created: 7 }, { sequence: -1 }].map((wrong) => ({ ...seen, ...wrong })),
-  ];
+  const badCheckpoints = [...WRONG, ...BAD_COUNTS.map((sequence) => ["1", sequence]), [1, 2], [undefined, 2], {}, [], { created: "1", sequence: 2 }];
+  const wrongAt: readonly (readonly [number, unknown])[] = [[4, 1], [2, "x"], [2, 1], [3, -1], [3, "1"], [0, 7], [1, -1]];
+  const badSeen = [...badCheckpoints, mark, [...seen, 1], ...wrongAt.map(([at, wrong]) => seen.with(at, wrong))];
   const sites = (name: unknown): unknown => JSON.parse(`{"${String(name)}":${JSON.stringify(seen)}}`);
 
   it("of a hello", () => {
@@ -182,7 +179,7 @@ describe("what is malformed is refused", () => {
     refuses((name) => decodeHello({ ...hello, seen: sites(name) }), BAD_SITES.filter((name) => typeof name === "string"));
     for (const name of ["constructor", "valueof", "1", "0"]) {
       const read = decodeHello({ ...hello, seen: sites(name) })?.seen;
-      expect([...(read ?? [])]).toEqual([[name, seen]]);
+      expect([...(read ?? [])]).toEqual([[name, { ...checkpoint, run: "0f", atUs: 1, left: false }]]);
     }
     expect(parseSiteId("__proto__").ok).toBe(false);
   });
