@@ -26,6 +26,7 @@ import {
 import { type PassedOver, createPassedOver } from "./passed-over.js";
 import { type ConsumerSource, type PullConsumer, makePullConsumer } from "./pull-consumer.js";
 import { type LinkShare, createReadCredit } from "./read-credit.js";
+import { createSlices } from "./slices.js";
 import { nextMessage } from "./streams.js";
 import { ANY_SUBJECT, HEADER, nextMessages } from "./subjects.js";
 
@@ -90,15 +91,18 @@ function createPuller(source: PullSource, handlers: PullHandlers, consumer: Pull
   let cancelWatch = clock.schedule(PULL_SILENCE_MS, watch);
   const passedOver = source.completeFrom === undefined ? null : findPassedOver(source.completeFrom);
 
+  const slices = createSlices(clock, (message: Msg) => {
+    const block = headerBlock(message);
+    const status = block === "" ? 0 : statusCode(block);
+    if (status === 0) deliver(message, block);
+    else onStatus(status, block);
+  });
   const subscription = nats.subscribe(inbox, {
     callback: (failure, message) => {
       if (over) return;
       if (failure !== null) return lose(toFailure(failure, `consumer on ${stream}`));
       lastSignMs = clock.elapsedMs();
-      const block = headerBlock(message);
-      const status = block === "" ? 0 : statusCode(block);
-      if (status === 0) deliver(message, block);
-      else onStatus(status, block);
+      slices.take(message);
     },
   });
   const stopListening = lease.onChange((up) => {
@@ -231,6 +235,7 @@ function createPuller(source: PullSource, handlers: PullHandlers, consumer: Pull
   function finish(): void {
     over = true;
     credit?.end();
+    slices.stop();
     passedOver?.stop();
     cancelWatch();
     stopListening();
