@@ -49,7 +49,7 @@ export function findBest(traces: Traces): Map<string, Best> {
       const isLogged = !traces.purged.has(operation) && (at === 0 || lastInLog.get(placeOf(operation)) === operation);
       // A later write of a client is above it, or nobody could know it any more.
       const isOver = (entry: Entry) => isReplaced(traces, entry, at === 0 ? "client" : null);
-      // That was right where another site had had it, and has lost it: whether it was deleted there nobody can tell.
+      // A ghost is one by right where another site had the value, and has lost it: whether it was deleted there nobody can tell.
       const isLost = tracesOf.some((entry) => isTaken(traces, entry));
       const stands = tracesOf.some((entry) => !isTaken(traces, entry) && !isOver(entry) && !(isLost && traces.ghosts.has(entry)));
       if (!isLogged && !stands) continue;

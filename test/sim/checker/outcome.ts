@@ -64,8 +64,7 @@ function checkWinner(ledger: Ledger, bucket: string, key: string, at: AtSites): 
 
 function wrongStanding({ value, version, unlogged }: Standing, found: Best | undefined): string | null {
   const best = found?.mayReturn.find((each) => isSame(version, each.version)) ?? found?.operation;
-  // A delete that was replaced before anybody saw it, and has come to light again: to readers it is nothing.
-  if (unlogged && value !== null) return `a write stands there that no log names`;
+  if (unlogged) return `a write stands there that no log names`;
   if (best === undefined || best.version === null) return version === null ? null : `${describe(version)} stands there, and no log has it`;
   if (version === null && value === null && found?.mayBeGone === true) return null;
   if (version !== null && compare(version, best.version) !== 0) {
