@@ -15,7 +15,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/pipeline/sweep.ts",
     find: `if (missing.length === 0) found.push(key);`,
     replace: `found.push(key);`,
-    seedsBudget: 400,
+    seedsBudget: 1000,
   },
   {
     name: "vanished-not-looked-for",
