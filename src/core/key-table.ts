@@ -22,6 +22,7 @@ export type Owner = (typeof OWNER)[keyof typeof OWNER];
 export interface KeyTable {
   /** The key's place, where the owner claims it. */
   find(key: Key, owner: Owner): Place;
+  isClaimed(place: Place, owner: Owner): boolean;
   keyAt(place: Place): Key;
   /** `hash32` of the key that stands there. */
   hashAt(place: Place): number;
@@ -65,6 +66,7 @@ export function createKeyTable(): KeyTable {
       const { place } = look(key);
       return place !== NO_PLACE && has(owner, place) ? place : NO_PLACE;
     },
+    isClaimed: (place, owner) => has(owner, place),
     keyAt: (place) => texts.at(place),
     hashAt: (place) => index.hashAt(place) >>> 0,
     claim(key, owner) {

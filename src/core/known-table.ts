@@ -23,6 +23,8 @@ export interface KnownTable {
   get(key: Key): Known | undefined;
   /** @param place of a key that is known */
   at(place: Place): Known;
+  /** 0 where the key is not known, or the bucket holds no message of it. */
+  revisionAt(place: Place): Revision;
   set(key: Key, known: Known): void;
   delete(key: Key): void;
   entries(): Iterable<readonly [Key, Known]>;
@@ -59,6 +61,7 @@ export function createKnownTable(keys: KeyTable, owner: Owner = OWNER.replica): 
       return place === NO_PLACE ? undefined : read(place);
     },
     at: read,
+    revisionAt: (place) => (keys.isClaimed(place, owner) ? revisions.at(place) : 0),
     set(key, { version, base, kind, revision, isEnded, isStandIn }) {
       if (keys.find(key, owner) === NO_PLACE) size++;
       const place = keys.claim(key, owner);

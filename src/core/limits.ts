@@ -265,8 +265,8 @@ export const ANSWERS_AT_ONCE_MAX = 64;
 /** Values on their way from one peer at once: of 1 MiB each they are 16 MiB. */
 export const RECONCILE_FETCHES_MAX = 16;
 /** Operations in flight settle within this time, or within so many times it. */
-export const RECONCILE_LOOK_AGAIN_MS = 1_000;
-export const RECONCILE_LOOKS_MAX = 5;
+export const RECONCILE_LOOK_AGAIN_MS = 500;
+export const RECONCILE_LOOKS_MAX = 10;
 /** The first round waits until the logs have had a chance to bring what is missing; twice as long at most, so that the
  *  buckets of a start do not all ask at once. */
 export const RECONCILE_FIRST_MS = 2_000;

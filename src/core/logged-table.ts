@@ -15,7 +15,8 @@ export interface LoggedTable {
   captured(key: Key): { readonly operation: Operation; readonly identity: EntryIdentity } | undefined;
   /** The operation of the key where it is a value. */
   value(key: Key): Operation | undefined;
-  values(): Iterable<Operation>;
+  /** The values of the log, but for those that are told to be there: nothing is made of these, and they may be millions. */
+  values(isThere: (place: Place) => boolean): Iterable<Operation>;
   /** Something newer than its value is known. */
   dropValue(key: Key): void;
   /** All of it. */
@@ -59,8 +60,9 @@ export function createLoggedTable(keys: KeyTable, bucketCreated: string | null):
       return { operation: operationOf(key, known), identity: { bucketCreated, revision: known.revision, timestampNs } };
     },
     value: valueOf,
-    *values() {
+    *values(isThere) {
       for (const place of keys.claimed(OWNER.start)) {
+        if (isThere(place)) continue;
         const value = valueOf(keys.keyAt(place));
         if (value !== undefined) yield value;
       }

@@ -15,7 +15,7 @@ import { createAhead, isSameEntry } from "./ahead.js";
 import { type Deadlines, createDeadlines } from "./deadlines.js";
 import { type DigestTree, createDigestTree } from "./digest.js";
 import type { Key, Revision, SiteId } from "./ids.js";
-import { type KeyTable, createKeyTable } from "./key-table.js";
+import { type KeyTable, type Place, createKeyTable } from "./key-table.js";
 import { createLoggedTable } from "./logged-table.js";
 import { type Known, createKnownTable } from "./known-table.js";
 import { type Entry, type EntryIdentity, type LoggedOperation, type Operation, type OperationKind, isTombstone, tombstoneOf } from "./operation.js";
@@ -303,7 +303,8 @@ export function createReplica(site: SiteId, { bucketCreated = null, moment = () 
     },
 
     takeLost() {
-      for (const operation of logged.values()) if (revisionOf(operation.key) === 0) missMessage(operation.key, operation);
+      const isThere = (place: Place) => knownByKey.revisionAt(place) > 0;
+      for (const operation of logged.values(isThere)) if (revisionOf(operation.key) === 0) missMessage(operation.key, operation);
       starting = false;
       logged.clear();
       const lost = [...lostByKey.values()];
