@@ -93,7 +93,10 @@ export function createSiteLease({ ports, holder, clock, observe, onRole }: SiteL
     } catch (thrown) {
       const error = toGatewayError(thrown);
       // Somebody was quicker; the next look shows who.
-      if (error.code !== "KVGW_STATE_CHANGED") giveUp(error);
+      if (error.code === "KVGW_STATE_CHANGED") return;
+      // Who cannot look cannot tell that another one is silent.
+      seen = null;
+      giveUp(error);
     }
   }
 

@@ -182,6 +182,18 @@ describe("a second gateway of the site", () => {
     expect([b.roles, b.lease.status().reason?.code]).toEqual([["standby"], "KVGW_STATE_UNAVAILABLE"]);
   });
 
+  it("does not take the time in which it was cut off itself for the silence of the first one, whenever that began", async () => {
+    for (let afterMs = 0; afterMs < LEASE_RENEW_MS + LEASE_LOOK_MS; afterMs += LEASE_LOOK_MS / 4) {
+      const { clock, a, b } = await createPair();
+      await clock.advance(afterMs);
+      b.connection.cut();
+      await clock.advance(60_000);
+      b.connection.heal();
+      await clock.advance(60_000);
+      expect([a.roles, b.roles], `cut off after ${afterMs} ms`).toEqual([["active"], ["standby"]]);
+    }
+  });
+
   it("waits for a holder that no question reaches, as long as that one renews", async () => {
     const { clock, start } = createGround();
     const a = start("a");
