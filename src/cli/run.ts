@@ -10,7 +10,7 @@ import { parseConfig } from "../config/parse.js";
 import { describeConfig } from "../config/redact.js";
 import { GatewayError } from "../core/errors.js";
 import type { Observe } from "../core/events.js";
-import { SHUTDOWN_MS } from "../core/limits.js";
+import { LINGER_MS, SHUTDOWN_MS } from "../core/limits.js";
 import type { Clock } from "../core/ports.js";
 import { err, ok } from "../core/result.js";
 import { type Gateway, createGateway } from "../gateway/gateway.js";
@@ -101,6 +101,7 @@ async function run(options: RunOptions): Promise<void> {
   await gateway.reload(text.value);
   await untilStopped({ gateway, server, file, known: text.value, clock, observe });
   observe({ type: "gateway-stopped" });
+  endWithin(LINGER_MS, observe);
 }
 
 const describe = (gateway: Gateway): unknown => {
@@ -111,6 +112,17 @@ const describe = (gateway: Gateway): unknown => {
 async function reloadFile(gateway: Gateway, file: string): Promise<ReloadOutcome> {
   const text = await readConfigFile(file);
   return text.ok ? gateway.reload(text.value) : gateway.refuse(text.error.map(formatProblem));
+}
+
+/** The process ends by itself as soon as nothing holds it. Something that should not must not hold it for ever: whoever started the
+ *  gateway would wait, and in the end kill it. */
+function endWithin(lingerMs: number, observe: Observe): void {
+  const end = () => {
+    const held = process.getActiveResourcesInfo().join(", ");
+    observe({ type: "bug", reason: { code: "KVGW_INTERNAL", message: `the gateway has stopped, and ${held} hold the process; it ends` } });
+    process.exit(EXIT.fine);
+  };
+  setTimeout(end, lingerMs).unref();
 }
 
 interface Running {

@@ -47,6 +47,8 @@ export interface SitesOptions {
   readonly others?: readonly string[];
   /** More arguments for `kvgw run`. */
   readonly gatewayArgs?: readonly string[];
+  /** Beside what a gateway needs anyway. */
+  readonly gatewayEnv?: Readonly<Record<string, string>>;
 }
 
 export async function startSites(options: SitesOptions): Promise<Sites> {
@@ -62,7 +64,7 @@ export async function startSites(options: SitesOptions): Promise<Sites> {
   const clients = await Promise.all(servers.map(({ url }) => connectTo(url)));
   await options.prepare?.(clients);
   const all = names.map((name, index): Site => {
-    const gateway = startGatewayProcess({ configFile, site: name, httpPort: at(ports, index), args: options.gatewayArgs ?? [] });
+    const gateway = startGatewayProcess({ configFile, site: name, httpPort: at(ports, index), args: options.gatewayArgs ?? [], env: options.gatewayEnv ?? {} });
     return { name, server: at(servers, index), client: at(clients, index), gateway };
   });
   const sites: Sites = {

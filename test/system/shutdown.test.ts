@@ -5,6 +5,22 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Sites, startSites } from "../support/sites.js";
 
+/** A module that keeps the process it is loaded into, for ever. Without spaces, as options in the environment are. */
+const HOLD_ON = "data:text/javascript,setInterval(()=>{},1e9)";
+
+describe("SIGTERM to a gateway that something holds on to", () => {
+  it("ends it all the same, and tells what that was", async () => {
+    const sites = await startSites({ buckets: "  data: {}", gatewayEnv: { NODE_OPTIONS: `--import=${HOLD_ON}` } });
+    try {
+      const { gateway } = sites.site("site-a");
+      expect(await gateway.stop()).toBe(0);
+      expect(gateway.log()).toMatch(/Timeout.* hold the process; it ends.*KVGW_INTERNAL/s);
+    } finally {
+      await sites.dispose();
+    }
+  });
+});
+
 describe("SIGTERM", () => {
   let sites: Sites;
 
