@@ -115,7 +115,8 @@ async function reloadFile(gateway: Gateway, file: string): Promise<ReloadOutcome
 }
 
 /** The process ends by itself as soon as nothing holds it. Something that should not must not hold it for ever: whoever started the
- *  gateway would wait, and in the end kill it. */
+ *  gateway would wait, and in the end kill it. Seen so far: a connection that is closed while a server has accepted it and says
+ *  nothing, as one that is suspended does. The client library leaves that socket open (transport-node 3.4.0). */
 function endWithin(lingerMs: number, observe: Observe): void {
   const end = () => {
     const held = process.getActiveResourcesInfo().join(", ");
