@@ -119,8 +119,7 @@ async function reloadFile(gateway: Gateway, file: string): Promise<ReloadOutcome
  *  nothing, as one that is suspended does. The client library leaves that socket open (transport-node 3.4.0). */
 function endWithin(lingerMs: number, observe: Observe): void {
   const end = () => {
-    const held = process.getActiveResourcesInfo().join(", ");
-    observe({ type: "bug", reason: { code: "KVGW_INTERNAL", message: `the gateway has stopped, and ${held} hold the process; it ends` } });
+    observe({ type: "process-held", by: process.getActiveResourcesInfo() });
     process.exit(EXIT.fine);
   };
   setTimeout(end, lingerMs).unref();

@@ -18,6 +18,8 @@ export type GatewayEvent =
   | { readonly type: "gateway-started"; readonly site: SiteId; readonly version: string; readonly buckets: number }
   | { readonly type: "gateway-stopping"; readonly signal: string }
   | { readonly type: "gateway-stopped" }
+  /** It has stopped, and something keeps its process: kinds of resources, as Node names them. */
+  | { readonly type: "process-held"; readonly by: readonly string[] }
   | {
       readonly type: "config-applied";
       readonly hash: string;

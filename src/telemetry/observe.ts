@@ -32,11 +32,10 @@ export function createObserver(deps: {
 function describe(event: GatewayEvent): Line {
   switch (event.type) {
     case "gateway-started":
-      return info("gateway started", { version: event.version, buckets: event.buckets });
     case "gateway-stopping":
-      return info("gateway stopping", { signal: event.signal });
     case "gateway-stopped":
-      return info("gateway stopped", {});
+    case "process-held":
+      return describeLife(event);
     case "lease":
       return describeLease(event);
     case "sharing":
@@ -150,6 +149,21 @@ const LEASE_MESSAGE: Readonly<Record<LeaseEvent["state"], string>> = {
 };
 
 type LeaseEvent = Extract<GatewayEvent, { type: "lease" }>;
+
+type LifeEvent = Extract<GatewayEvent, { type: "gateway-started" | "gateway-stopping" | "gateway-stopped" | "process-held" }>;
+
+function describeLife(event: LifeEvent): Line {
+  switch (event.type) {
+    case "gateway-started":
+      return info("gateway started", { version: event.version, buckets: event.buckets });
+    case "gateway-stopping":
+      return info("gateway stopping", { signal: event.signal });
+    case "gateway-stopped":
+      return info("gateway stopped", {});
+    case "process-held":
+      return { level: "warn", message: "the gateway has stopped, and something holds its process, which ends now", fields: { by: event.by.join(", ") } };
+  }
+}
 
 function describeLease({ state, holder, reason }: LeaseEvent): Line {
   return { level: levelOf(reason?.code), message: LEASE_MESSAGE[state], fields: { holder, ...because(reason) } };

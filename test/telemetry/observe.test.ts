@@ -46,6 +46,7 @@ const CASES: { readonly [Type in GatewayEvent["type"]]: Case<Type> } = {
     fields: { signal: "SIGTERM" },
   },
   "gateway-stopped": { event: { type: "gateway-stopped" }, level: "info", fields: {} },
+  "process-held": { event: { type: "process-held", by: ["Timeout", "TCPSocketWrap"] }, level: "warn", fields: { by: "Timeout, TCPSocketWrap" } },
   lease: {
     event: { type: "lease", state: "lost", holder: "process 8 on host-b", reason: reasonOf("KVGW_STANDBY") },
     level: "warn",
