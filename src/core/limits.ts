@@ -191,8 +191,8 @@ export const LEASE_RELEASE_MS = 1_000;
 // ── life of the process ───────────────────────────────────────────────────────────────────────────────────────────
 /** SIGTERM to exit: stop pulling, finish what is in flight, checkpoint, drain. */
 export const SHUTDOWN_MS = 10_000;
-/** After that nothing of ours holds the process. A connection that a library was just making when it was closed goes within
- *  CONNECT_TIMEOUT_MS; what is there still is told, and the process ends all the same. */
+/** After that nothing of ours holds the process. What a library was just doing is given as long as an attempt to connect may
+ *  take; what is there still is told, and the process ends all the same. */
 export const LINGER_MS = CONNECT_TIMEOUT_MS;
 /** One pipeline's share of that. */
 export const PIPELINE_STOP_MS = 5_000;

@@ -205,7 +205,8 @@ export interface PeerService {
 
 /** The heartbeat over one connection: to the gateways of the peers that are asked there, and for those that ask. */
 export interface PulseLine {
-  /** One answer for each bucket, null where it does not run. Of one of the site's gateways, where that is named. At most what makes one question (see `core/pulse.ts`).
+  /** One answer for each bucket, null where it does not run. Of one of the site's gateways, where that is named. At most what
+   *  makes one question (see `core/pulse.ts`).
    *  KVGW_UNREACHABLE, KVGW_TIMEOUT, KVGW_ANSWER_UNREADABLE, soon. */
   ask(peer: SiteId, buckets: readonly BucketName[], gateway?: string): Promise<readonly (BucketPulse | null)[]>;
   /** Answers for this site, or as that one gateway of it, until the returned function is called. `answer` never rejects. */
